@@ -1,0 +1,149 @@
+# The habits of the house. `make` alone prints what can be done here.
+
+# Pipes must fail when their first half fails: the OpenAPI check is one.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The version comes from git below. Go's own stamp is off because it stops the
+# build where the checkout belongs to someone else, as it does on many CI hosts.
+export GOFLAGS := $(filter-out -buildvcs%,$(GOFLAGS)) -buildvcs=false
+
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The platforms on which everything must compile. Tasks run on the first.
+PLATFORMS := linux darwin windows
+
+# The agent is put into every pod, so its size is paid for at every task: 12 MiB.
+AGENT_LIMIT := 12582912
+
+# The linter is built once for each version of itself and of Go, outside of the
+# tree: a clean checkout finds it again.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/remuda/tools
+LINT_PACKAGE := github.com/golangci/golangci-lint/v2
+LINT_VERSION := $(shell awk '$$1 == "$(LINT_PACKAGE)" { print $$2 }' tools/go.mod)
+LINT = $(CACHE)/golangci-lint-$(LINT_VERSION)-$(shell go env GOVERSION)/golangci-lint
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# --- Build -------------------------------------------------------------------
+
+.PHONY: build
+build: ## build bin/remuda and bin/remuda-agent
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/remuda ./cmd/remuda-agent
+
+.PHONY: openapi
+openapi: build ## write docs/openapi.yaml from the code
+	bin/remuda openapi > docs/openapi.yaml.new
+	mv docs/openapi.yaml.new docs/openapi.yaml
+
+.PHONY: format
+format: ## format all Go code
+	gofmt -s -w .
+
+# --- Check -------------------------------------------------------------------
+
+# Quick and cheap ones first: the sooner it fails, the better.
+.PHONY: check
+check: check-format check-changelog check-tidy check-imports check-openapi check-size check-vet lint ## format, go.mod, imports, OpenAPI, agent's size, vet for every platform, lint
+
+.PHONY: check-format
+check-format:
+	@unformatted=$$(gofmt -s -l .); \
+	if [ -n "$$unformatted" ]; then \
+		echo "not formatted; run 'make format':"; echo "$$unformatted"; exit 1; \
+	fi
+
+.PHONY: check-changelog
+check-changelog:
+	@changelog.d/assemble --check
+
+.PHONY: check-tidy
+check-tidy:
+	go mod tidy -diff
+	cd tools && go mod tidy -diff
+
+.PHONY: check-imports
+check-imports:
+	go test ./internal/architecture
+
+.PHONY: check-openapi
+check-openapi: build
+	@bin/remuda openapi | diff -u --label docs/openapi.yaml --label 'remuda openapi' docs/openapi.yaml - || { \
+		echo "docs/openapi.yaml is not what the code says; run 'make openapi'"; exit 1; \
+	}
+
+.PHONY: check-size
+check-size: build
+	@size=$$(wc -c < bin/remuda-agent); \
+	if [ "$$size" -gt $(AGENT_LIMIT) ]; then \
+		echo "bin/remuda-agent has $$size bytes; it may have $(AGENT_LIMIT)"; exit 1; \
+	fi; \
+	echo "bin/remuda-agent: $$((size)) of $(AGENT_LIMIT) bytes"
+
+# Vet type-checks tests too, so a file for another platform cannot rot.
+.PHONY: check-vet
+check-vet:
+	$(foreach os,$(PLATFORMS),GOOS=$(os) CGO_ENABLED=0 go vet ./... && ) true
+
+.PHONY: lint
+lint: $(LINT) ## run golangci-lint alone (builds it first, once for each Go version)
+	$(LINT) run ./...
+
+# Written under another name first: an interrupted build must not look finished.
+$(LINT):
+	@test -n '$(LINT_VERSION)' || { echo "tools/go.mod does not name $(LINT_PACKAGE)"; exit 1; }
+	@mkdir -p $(@D)
+	cd tools && CGO_ENABLED=0 nice go build -trimpath -o $@.$$$$ $(LINT_PACKAGE)/cmd/golangci-lint && mv $@.$$$$ $@
+
+# --- Test --------------------------------------------------------------------
+
+.PHONY: test
+test: deps ## run all tests with the race detector
+	CGO_ENABLED=1 go test -race ./...
+
+.PHONY: bench
+bench: ## measure what docs/performance.md speaks of
+	CGO_ENABLED=0 go run ./bench
+
+# What tests need besides Go, on Debian:
+#   git              checkout steps are tested with real repositories
+#   bash             the default shell of steps
+#   ca-certificates  go fetches modules over HTTPS
+#   gcc, libc6-dev   the race detector links with C
+APT_UPDATE ?= apt-get -q update
+
+.PHONY: deps
+deps: ## install on Debian what the tests need, or name what is missing
+	@missing=''; \
+	command -v git >/dev/null || missing="$$missing git"; \
+	command -v bash >/dev/null || missing="$$missing bash"; \
+	if [ -e /etc/debian_version ]; then \
+		[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$$missing ca-certificates"; \
+	fi; \
+	if ! command -v "$$(go env CC)" >/dev/null; then missing="$$missing gcc libc6-dev"; \
+	elif ! echo '#include <stdlib.h>' | $$(go env CC) -E - >/dev/null 2>&1; then missing="$$missing libc6-dev"; fi; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	sudo=''; \
+	if [ "$$(id -u)" != 0 ]; then sudo='sudo -n'; fi; \
+	if ! command -v apt-get >/dev/null || ! $$sudo true 2>/dev/null; then \
+		echo "the tests need what is missing here (Debian's names):$$missing"; exit 1; \
+	fi; \
+	$$sudo $(APT_UPDATE); \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qy -o Acquire::Retries=3 install --no-install-recommends $$missing
+
+# --- Release -----------------------------------------------------------------
+
+.PHONY: changelog
+changelog: ## move the fragments of changelog.d into CHANGELOG.md: make changelog VERSION=v0.1.0
+	@test '$(origin VERSION)' = 'command line' || { echo 'say which: make changelog VERSION=v0.1.0'; exit 2; }
+	changelog.d/assemble '$(VERSION)'
+
+.PHONY: clean
+clean: ## delete what make built in this folder
+	rm -rf bin

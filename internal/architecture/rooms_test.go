@@ -1,0 +1,72 @@
+package architecture
+
+// A layer says which way the arrows of a room may point: wiring → adapters → rules → words.
+type layer string
+
+const (
+	words    layer = "words"    // what everybody speaks
+	tool     layer = "tool"     // one small thing done well; knows nothing of tasks' rules
+	public   layer = "public"   // what others build runners and clients from
+	rules    layer = "rules"    // what may happen, and when; knows neither HTTP nor SQL
+	adapter  layer = "adapter"  // joins the rules, or a public interface, to something outside
+	wiring   layer = "wiring"   // main packages: put the others together
+	watchman layer = "watchman" // tests of the house itself
+)
+
+// mayImport is the picture of the house. A layer that is not named for another may not be imported by it.
+var mayImport = map[layer][]layer{
+	words:    {},
+	tool:     {words, tool},
+	public:   {words, tool, public},
+	rules:    {words, tool, rules},
+	adapter:  {words, tool, public, rules, adapter},
+	wiring:   {words, tool, public, rules, adapter, wiring},
+	watchman: {},
+}
+
+// A room is a package of this module. Its purpose is one sentence; a package whose purpose nobody can say in one
+// sentence should not exist, so a package that is missing here fails the test.
+type room struct {
+	layer   layer
+	purpose string
+}
+
+// rooms has every package by its path below the module, those that are planned included.
+var rooms = map[string]room{
+	"": {words, "The words that every other room speaks: task, claim, runner, class, result, error, secret."},
+
+	"runner":            {public, "The runner's loop: registers, keeps one request open, hands claims to an Executor, says how they ended."},
+	"runner/runnertest": {public, "The suite that an Executor must pass."},
+	"agent":             {public, "The task-agent's loop: begins, runs an Implementation, sends its output."},
+	"agent/agenttest":   {public, "The suite that an Implementation must pass."},
+	"agent/redact":      {public, "Keeps secrets out of a stream, wherever it is cut into chunks."},
+	"client":            {public, "Speaks the native API over HTTP for runner, agent and command line."},
+
+	"internal/control":  {rules, "The rules of tasks, and of the organizations, classes, tokens and limits around them."},
+	"internal/blocks":   {rules, "The rules of building blocks: definitions, inputs, runs, outputs."},
+	"internal/pipeline": {rules, "The rules of CI: a config becomes a graph of jobs."},
+
+	"internal/oidc":    {tool, "Issues and checks identity tokens."},
+	"internal/seal":    {tool, "Encrypts at rest and to the runner that holds a claim."},
+	"internal/token":   {tool, "The one format of our tokens: prefix, randomness, checksum, hash."},
+	"internal/jobfile": {tool, "Turns the job file that a person writes into a submission, or says where it is wrong."},
+	"internal/yaml":    {tool, "Strict YAML with positions, behind one package."},
+	"internal/nearest": {tool, "Finds the known name that somebody probably meant."},
+
+	"internal/store":            {adapter, "Keeps everything that must survive a restart, in SQL."},
+	"internal/server":           {adapter, "The native API over HTTP: decodes, calls one rule, encodes."},
+	"internal/server/circleci":  {adapter, "Lets CircleCI's clients speak to the same rules."},
+	"internal/server/meshstack": {adapter, "Lets meshStack's clients speak to the same rules."},
+	"internal/server/ui":        {adapter, "The pages that people look at in a browser."},
+	"internal/machine":          {adapter, "The Executor that starts an agent as a process of this machine."},
+	"internal/container":        {adapter, "The Executor that starts an agent in a pod or a container."},
+	"internal/job":              {adapter, "The Implementation that runs the steps of a job in a shell."},
+	"internal/tofu":             {adapter, "The Implementation that runs OpenTofu."},
+	"internal/remote":           {adapter, "The Implementations that start a pipeline on another platform and wait for it."},
+
+	"cmd/remuda":       {wiring, "All that a person types."},
+	"cmd/remuda-agent": {wiring, "The binary in every task: reads one claim, runs it."},
+	"bench":            {wiring, "Measures what docs/performance.md speaks of."},
+
+	"internal/architecture": {watchman, "Holds the tables you are reading against the code."},
+}
