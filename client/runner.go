@@ -1,0 +1,67 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// syncHold is how long the control plane may hold a sync: up to 50 s, and then some for the road.
+const syncHold = 55 * time.Second
+
+// Register introduces a runner; its class tokens are the credential. It is not repeated by itself, since a lost
+// answer would leave a runner behind that nobody is.
+func (c *Client) Register(ctx context.Context, r remuda.Registration) (remuda.Registered, error) {
+	tokens := make([]string, len(r.Tokens))
+	for i, token := range r.Tokens {
+		tokens[i] = token.Reveal()
+	}
+	wire := struct {
+		remuda.Registration
+		Tokens []string `json:"tokens"` // hides the embedded one, which would send marks
+	}{r, tokens}
+	var registered remuda.Registered
+	err := door{client: c}.do(ctx, call{method: http.MethodPost, path: "/runners", body: wire}, &registered)
+	return registered, err
+}
+
+// Runner is what a registered runner may ask. Nothing is repeated by itself: the runner's loop knows better when.
+type Runner struct {
+	door door
+	id   string
+}
+
+// Runner gives the door of the runner that Register named.
+func (c *Client) Runner(id, token string) *Runner {
+	return &Runner{door{client: c, token: token}, id}
+}
+
+// Sync is the runner's one open request: the control plane holds it until there is something to say.
+func (r *Runner) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, error) {
+	if s.Holding == nil {
+		s.Holding = []string{} // "null" is no list
+	}
+	var answer remuda.SyncAnswer
+	err := r.door.do(ctx, call{method: http.MethodPost, path: path("runners", r.id, "sync"), body: s, hold: syncHold}, &answer)
+	return answer, err
+}
+
+// Finish says how a claim's task ended. Saying the same again is harmless.
+func (r *Runner) Finish(ctx context.Context, claimID string, result remuda.Result) error {
+	return r.door.do(ctx, call{method: http.MethodPost, path: path("claims", claimID, "finish"), body: result}, nil)
+}
+
+// Return hands a claim back that could not be carried out.
+func (r *Runner) Return(ctx context.Context, claimID string, why remuda.Return) error {
+	return r.door.do(ctx, call{method: http.MethodPost, path: path("claims", claimID, "return"), body: why}, nil)
+}
+
+// Goodbye says that the runner ends and holds nothing.
+func (r *Runner) Goodbye(ctx context.Context) error {
+	return r.door.do(ctx, call{method: http.MethodDelete, path: path("runners", r.id)}, nil)
+}
+
+// Task gives the door of one of the runner's claims.
+func (r *Runner) Task(claimID, token string) *Task { return r.door.client.Task(claimID, token) }
