@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,6 +214,10 @@ func waitAsked(err error) time.Duration {
 // the server may have acted: only a call that does the same twice may be.
 func repeatable(in call, err error) bool {
 	if !errors.Is(err, remuda.Unavailable) && !errors.Is(err, remuda.Limited) {
+		return false
+	}
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
 		return false
 	}
 	var onTheRoad lost

@@ -162,6 +162,14 @@ func (u *User) stream(ctx context.Context, in call, take func(event) (last bool,
 			return err
 		}
 		connected = true
+		// A server that ends each stream after its first word must not be asked as fast as it answers.
+		pause := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return context.Cause(ctx)
+		case <-pause.C:
+		}
 	}
 }
 

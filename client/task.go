@@ -131,8 +131,9 @@ func (t *Task) forwarder() *httputil.ReverseProxy {
 				}
 			}
 			// The address is made anew, so that no spelling of the agent's path can mean another one to the server.
-			out, err := url.Parse(t.door.client.base.String() + prefix + t.route(p.In) + "?" + query.Encode())
+			out, err := url.Parse(t.door.client.base.String() + prefix + t.route(p.In))
 			if err == nil {
+				out.RawQuery = query.Encode()
 				p.Out.URL = out
 			}
 			p.Out.Host = ""
