@@ -1,0 +1,240 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// Folder is a claim folder: all that one attempt keeps on disk, and where a successor finds it.
+//
+//	agent.sock      the runner listens here for this claim, unless the Handoff names another place
+//	steps/0.out     what step 0 wrote, unfiltered, growing
+//	steps/0.pipe    Linux: the pipe that step 0 writes into; the agent moves it to the file above
+//	masks           values to hide that were added while running, a JSON string a line, 0600
+//	result.json     how it ended (remuda.Result), written by rename
+//	work/           where steps start, unless the Handoff names a workspace
+//	home/  tmp/     HOME and TMPDIR of the steps
+//	job/            what implementation "job" needs: scripts, $REMUDA_ENV, $BASH_ENV
+//
+// The executor makes the folder itself, for the agent's user alone (0700); the agent makes what is in it. Nothing here
+// is to be trusted by a process with more privilege: steps may have put links and devices in these places, so read
+// through the methods of Folder and Remains only, which follow no link out of the folder and take no special file for
+// an ordinary one. What the runner must be able to trust (process ids, the task token) belongs into a folder of its
+// own.
+type Folder string
+
+// Socket is the place of the unix socket when the Handoff names no other. Paths of sockets end at 107 bytes on Linux.
+func (f Folder) Socket() string { return f.path("agent.sock") }
+
+// Work is where steps start when the Handoff names no workspace.
+func (f Folder) Work() string { return f.path("work") }
+
+// Home is the HOME of the steps.
+func (f Folder) Home() string { return f.path("home") }
+
+// Tmp is the TMPDIR of the steps.
+func (f Folder) Tmp() string { return f.path("tmp") }
+
+// Spool holds what step n wrote, unfiltered.
+func (f Folder) Spool(n int) string { return f.path("steps", strconv.Itoa(n)+spoolSuffix) }
+
+// Path is a place of an implementation's own within the folder.
+func (f Folder) Path(name ...string) string { return f.path(name...) }
+
+func (f Folder) path(name ...string) string {
+	return filepath.Join(append([]string{string(f)}, name...)...)
+}
+
+const (
+	spoolSuffix = ".out"
+	pipeSuffix  = ".pipe"
+	resultName  = "result.json"
+	masksName   = "masks"
+	stepsName   = "steps"
+
+	// Larger ones were not written by an agent.
+	resultLimit = 1 << 20
+	masksLimit  = 64 << 20
+)
+
+// prepare makes what steps need. It fails when an agent was here before: one attempt is carried out once.
+func (f Folder) prepare() error {
+	if err := os.Mkdir(f.path(stepsName), 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("claim folder %s was used before", f)
+		}
+		return fmt.Errorf("prepare the claim folder: %w", err)
+	}
+	for _, dir := range []string{f.Work(), f.Home(), f.Tmp()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("prepare the claim folder: %w", err)
+		}
+	}
+	return nil
+}
+
+// Result reads how the attempt ended; found is false when the agent left no result.
+func (f Folder) Result() (result remuda.Result, found bool, err error) {
+	data, err := f.read(resultName, resultLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return remuda.Result{}, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &result)
+	}
+	if err == nil {
+		err = checkResult(result)
+	}
+	if err != nil {
+		return remuda.Result{}, false, fmt.Errorf("read the agent's result: %w", err)
+	}
+	return result, true, nil
+}
+
+func checkResult(r remuda.Result) error {
+	reasons := []remuda.Reason{remuda.ReasonStep, remuda.ReasonTimeout, remuda.ReasonConfig, remuda.ReasonInfrastructure}
+	switch {
+	case r.State == remuda.Failed && slices.Contains(reasons, r.Reason):
+		return nil
+	case (r.State == remuda.Succeeded || r.State == remuda.Canceled) && r.Reason == "":
+		return nil
+	}
+	return fmt.Errorf("%q with reason %q is not how an agent ends", r.State, r.Reason)
+}
+
+// writeResult leaves the result for the runner. It is on disk before it has its name, so that whoever sees it after a
+// crash sees all of it.
+func (f Folder) writeResult(result remuda.Result) error {
+	data, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	partial := f.path(resultName + ".partial")
+	file, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(partial, f.path(resultName))
+	}
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+// addMask keeps a value for a successor's filter.
+func (f Folder) addMask(value string) error {
+	line, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("keep a mask: %w", err)
+	}
+	file, err := os.OpenFile(f.path(masksName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("keep a mask: %w", err)
+	}
+	_, err = file.Write(append(line, '\n'))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("keep a mask: %w", err)
+	}
+	return nil
+}
+
+// masks are the values that were added while running. A line that was cut by the agent's death had not taken effect.
+func (f Folder) masks() ([]string, error) {
+	data, err := f.read(masksName, masksLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the masks: %w", err)
+	}
+	var values []string
+	for line := range strings.Lines(string(data)) {
+		var value string
+		if json.Unmarshal([]byte(line), &value) == nil {
+			values = append(values, value)
+		}
+	}
+	return values, nil
+}
+
+// spools are the numbers of the steps that have a spool, in order.
+func (f Folder) spools() ([]int, error) {
+	root, err := os.OpenRoot(string(f))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), stepsName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), spoolSuffix)
+		n, err := strconv.Atoi(name)
+		if ok && err == nil && strconv.Itoa(n) == name && n >= 0 && n < 10000 {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}
+
+func (f Folder) read(name string, limit int64) ([]byte, error) {
+	file, err := f.open(name, os.O_RDONLY, regular)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
+	}
+	return data, err
+}
+
+// What open may open.
+const (
+	regular = fs.FileMode(0)
+	pipe    = fs.ModeNamedPipe
+)
+
+// open opens a file of the wanted type without leaving the folder: links out of it are refused, and neither a pipe
+// without a writer nor a device can hold up or mislead the caller, who may be root.
+func (f Folder) open(name string, flags int, want fs.FileMode) (*os.File, error) {
+	root, err := os.OpenRoot(string(f))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	file, err := root.OpenFile(name, flags|openNoBlock, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().Type() != want {
+		err = fmt.Errorf("%s is a %s", name, info.Mode().Type())
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
