@@ -39,12 +39,12 @@ func parse(name string, data []byte) (root *Node, problems Problems) {
 	// The library reports its own slips by panicking. A file that finds one is a bad file, not the end of the process.
 	defer func() {
 		if fault := recover(); fault != nil {
-			root, problems = fail(1, 1, fmt.Sprintf("cannot be read as YAML: %v", fault))
+			root, problems = fail(1, 1, "cannot be read as YAML: "+line(fmt.Sprint(fault)))
 		}
 	}()
 	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(limits{}))
 	if err != nil {
-		return fail(1, 1, "cannot be read as YAML: "+err.Error())
+		return fail(1, 1, "cannot be read as YAML: "+line(err.Error()))
 	}
 	var document, second yaml.Node
 	if err := loader.Load(&document); errors.Is(err, io.EOF) {
@@ -136,7 +136,7 @@ func (b *builder) fill(n *Node, from *yaml.Node) {
 	if from.Kind == yaml.AliasNode {
 		b.aliases++
 		if b.open[from.Alias] {
-			b.stop(n, fmt.Sprintf("*%s stands inside of what it stands for; remove it", from.Value))
+			b.stop(n, fmt.Sprintf("*%s stands inside of what it stands for; remove it", clip(from.Value)))
 			return
 		}
 		from = from.Alias
@@ -212,12 +212,12 @@ func tags(name string) tag {
 }
 
 // syntax is the place and the message of an error of the library.
-func syntax(err error) (line, column int, message string) {
+func syntax(err error) (row, column int, message string) {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		return 1, 1, "cannot be read as YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
+		return 1, 1, "cannot be read as YAML: " + line(strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	message = "cannot be read as YAML: " + load.Message
+	message = "cannot be read as YAML: " + line(load.Message)
 	for _, known := range [...]struct{ part, advice string }{
 		{"mapping values are not allowed", `; put a text that contains ": " in quotes, and indent with care`},
 		{"cannot start any token", "; indent with spaces, never with tabs, and put a text that begins with such a sign in quotes"},

@@ -79,7 +79,7 @@ func (p *Problems) take(n *Node, err error) {
 		p.add(*one)
 		return
 	}
-	p.add(n.problem(err.Error()))
+	p.add(n.problem(line(err.Error())))
 }
 
 // asError is nil without problems, else the problems in the order of the file. Two problems at one place keep the
@@ -100,9 +100,15 @@ func (p Problems) asError() error {
 // quote shows what somebody wrote.
 func quote(text string) string { return strconv.Quote(clip(text)) }
 
-// clip shortens what somebody wrote: a message is one line.
-func clip(text string) string {
-	const longest = 40
+// clip shortens what somebody wrote.
+func clip(text string) string { return first(text, 40) }
+
+// line makes one line of what another package says, which may repeat what somebody wrote.
+func line(message string) string {
+	return first(strings.Join(strings.Fields(message), " "), 300)
+}
+
+func first(text string, longest int) string {
 	runes := 0
 	for i := range text {
 		if runes == longest {

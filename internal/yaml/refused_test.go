@@ -104,6 +104,8 @@ func TestEveryMistakeIsNamedWithItsPlaceAndWhatToDo(t *testing.T) {
 			"job.yml:3:3: cannot be read as YAML: did not find expected key; the keys of one mapping begin in one column"},
 		{"an unknown anchor", "name: *x",
 			"job.yml:1:7: cannot be read as YAML: unknown anchor 'x' referenced; write &name before the value that *name stands for"},
+		{"an anchor that would fill the screen", "name: *" + strings.Repeat("x", 2000),
+			"job.yml:1:7: cannot be read as YAML: unknown anchor '" + strings.Repeat("x", 284) + "…; write &name before the value that *name stands for"},
 		{"no UTF-8", "name: x\nplain: a\xffb",
 			"job.yml:2:9: this is not UTF-8; save the file as UTF-8 text"},
 		{"a control character", "name: \x1b[1m",

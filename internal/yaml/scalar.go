@@ -52,7 +52,7 @@ func (d *decoder) text(n *Node, target reflect.Value) {
 	case n.IsText():
 		target.SetString(n.Value)
 	case n.Kind == Scalar && n.Value != "":
-		d.problems.add(n.problem(fmt.Sprintf("expected text, got %s; put it in quotes: %q", n.describe(), n.Value)))
+		d.problems.add(n.problem(fmt.Sprintf("expected text, got %s; put it in quotes: %s", n.describe(), quote(n.Value))))
 	case n.Kind == Scalar:
 		d.problems.add(n.problem(`expected text, got nothing; write "" for an empty one`))
 	default:
