@@ -1,0 +1,153 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// A token is rmd_<kind>_<random><checksum>: the prefix lets scanners find leaks, the checksum lets them tell a token
+// from something that only looks like one. The random part is 32 base62 digits (190 bits), the checksum the CRC-32 of
+// all that stands before it, in 6 base62 digits.
+const (
+	tokenPrefix  = "rmd_"
+	kindAdmin    = "adm"
+	kindOrg      = "org"
+	kindClass    = "cls"
+	kindRunner   = "run"
+	kindTask     = "tsk"
+	randomDigits = 32
+	base62       = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+func newToken(kind string) string {
+	var text strings.Builder
+	text.WriteString(tokenPrefix + kind + "_")
+	for range randomDigits {
+		digit, err := rand.Int(rand.Reader, big.NewInt(62))
+		if err != nil {
+			panic(err) // crypto/rand does not fail on the systems that Go supports
+		}
+		text.WriteByte(base62[digit.Int64()])
+	}
+	return withChecksum(text.String())
+}
+
+func withChecksum(text string) string {
+	sum := crc32.ChecksumIEEE([]byte(text))
+	digits := make([]byte, 6)
+	for i := range digits {
+		digits[5-i] = base62[sum%62]
+		sum /= 62
+	}
+	return text + string(digits)
+}
+
+// kindOf is the kind of a well-formed token, empty for anything else.
+func kindOf(token string) string {
+	rest, found := strings.CutPrefix(token, tokenPrefix)
+	if !found || len(token) < 20 || len(token) > 200 || withChecksum(token[:len(token)-6]) != token {
+		return ""
+	}
+	kind, _, _ := strings.Cut(rest, "_")
+	return kind
+}
+
+func hashToken(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// taskToken is derived from the claim, so that a claim that is delivered again carries the same one and none is stored.
+func (p *Plane) taskToken(claim string) string {
+	return withChecksum(tokenPrefix + kindTask + "_" + strings.ReplaceAll(claim, "-", "") +
+		hex.EncodeToString(p.keys.MAC("task token", claim)[:20]))
+}
+
+// claimOf is the claim that a task token speaks for, empty when it is not one of ours.
+func (p *Plane) claimOf(token string) string {
+	id := strings.TrimPrefix(token, tokenPrefix+kindTask+"_")
+	if len(id) < 32 {
+		return ""
+	}
+	claim := id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:32]
+	if subtle.ConstantTimeCompare([]byte(p.taskToken(claim)), []byte(token)) != 1 {
+		return ""
+	}
+	return claim
+}
+
+// Authenticate says whose token it is. Class tokens are nobody's: they only register, in the body of that call.
+func (p *Plane) Authenticate(ctx context.Context, bearer string) (Principal, error) {
+	switch kindOf(bearer) {
+	case kindTask:
+		if claim := p.claimOf(bearer); claim != "" {
+			return Principal{Claim: claim}, nil
+		}
+	case kindRunner:
+		var runner RunnerRow
+		err := p.store.Read(ctx, func(v View) (err error) {
+			runner, err = v.RunnerByTokenHash(ctx, hashToken(bearer))
+			return err
+		})
+		if err == nil && runner.GoneAt == 0 {
+			return Principal{Runner: runner.ID}, nil
+		}
+		if err != nil && !errors.Is(err, remuda.NotFound) {
+			return Principal{}, fmt.Errorf("authenticate runner: %w", err)
+		}
+	case kindAdmin, kindOrg:
+		return p.authenticateUser(ctx, bearer)
+	case kindClass:
+		return Principal{}, remuda.Fail(remuda.Forbidden,
+			"a class token only registers runners; use an organization token here")
+	}
+	return Principal{}, unauthenticated()
+}
+
+func unauthenticated() error {
+	return remuda.Fail(remuda.Unauthenticated, "send a valid token as 'Authorization: Bearer rmd_…'; this one is unknown or was revoked")
+}
+
+func (p *Plane) authenticateUser(ctx context.Context, bearer string) (Principal, error) {
+	var token TokenView
+	err := p.store.Read(ctx, func(v View) (err error) {
+		token, err = v.TokenByHash(ctx, hashToken(bearer))
+		return err
+	})
+	if errors.Is(err, remuda.NotFound) || err == nil && token.Kind == remuda.ClassToken {
+		return Principal{}, unauthenticated()
+	}
+	if err != nil {
+		return Principal{}, fmt.Errorf("authenticate user: %w", err)
+	}
+	p.touchToken(ctx, token.TokenRow)
+	user := User{Name: token.Nickname, Organization: token.Organization, Role: token.Role, Admin: token.Kind == remuda.AdminToken}
+	if token.OrganizationID != nil {
+		user.OrganizationID = *token.OrganizationID
+	}
+	return Principal{User: &user}, nil
+}
+
+// touchToken writes down the last use, to the minute: a busy program costs one write a minute.
+func (p *Plane) touchToken(ctx context.Context, token TokenRow) {
+	now := micros(time.Now())
+	if now-token.LastUsedAt < Micros(time.Minute.Microseconds()) {
+		return
+	}
+	token.LastUsedAt = now
+	err := p.store.Write(ctx, func(tx Tx) error { return tx.Update(ctx, &token, "last_used_at") })
+	if err != nil && ctx.Err() == nil && !errors.Is(err, remuda.NotFound) {
+		p.log.Warn("write down a token's last use", "token", token.ID, "err", err)
+	}
+}

@@ -1,0 +1,67 @@
+package control
+
+import (
+	"context"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// EventFilter asks for events after an id; an empty member asks nothing. Type may end with '*'.
+type EventFilter struct {
+	After                       int64
+	Limit                       int
+	Organization, Type, Subject string
+}
+
+// Events lists transitions in the order in which they were made.
+func (d UserDoor) Events(ctx context.Context, f EventFilter) ([]remuda.Event, error) {
+	if f.Limit <= 0 || f.Limit > 1000 {
+		f.Limit = 100
+	}
+	organization := d.only()
+	var rows []EventView
+	err := d.p.store.Read(ctx, func(v View) error {
+		if f.Organization != "" {
+			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleViewer)
+			if err != nil {
+				return err
+			}
+			organization = owner.ID
+		}
+		var err error
+		rows, err = v.Events(ctx, f, organization)
+		return err
+	})
+	events := make([]remuda.Event, 0, len(rows))
+	for _, e := range rows {
+		events = append(events, remuda.Event{
+			ID: e.ID, Type: e.Type, Organization: e.Organization, Subject: e.Subject, Actor: e.Actor,
+			Detail: e.Detail, At: e.At.Time(),
+		})
+	}
+	return events, err
+}
+
+// FollowEvents gives the events that are there, and then new ones as they are written, until ctx ends or yield fails.
+func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]remuda.Event) error) error {
+	woken := d.p.hub.subscribe(eventTopic) // before reading, so that nothing falls between
+	defer woken.close()
+	for {
+		events, err := d.Events(ctx, f)
+		if err != nil {
+			return err
+		}
+		if len(events) > 0 {
+			f.After = events[len(events)-1].ID
+			if err := yield(events); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-woken.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

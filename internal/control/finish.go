@@ -1,0 +1,165 @@
+package control
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// own finds the attempt of a claim that this runner holds or held.
+func (d RunnerDoor) own(ctx context.Context, t *transition, claim string) (AttemptRow, TaskRow, error) {
+	view, err := t.Attempt(ctx, claim)
+	if err != nil {
+		return view.AttemptRow, TaskRow{}, orAbsent(err, "claim", claim)
+	}
+	if view.RunnerID != d.id {
+		return view.AttemptRow, TaskRow{}, absent("claim", claim)
+	}
+	var task TaskRow
+	if err := t.Get(ctx, &task, view.TaskID); err != nil {
+		return view.AttemptRow, task, err
+	}
+	return view.AttemptRow, task, nil
+}
+
+func gone(claim string) error {
+	return remuda.Fail(remuda.Gone, "claim "+claim+" has ended and changes nothing any more; drop it")
+}
+
+// Finish says how a claim's task ended, after its process tree is dead. Saying the same again answers as the first
+// time; saying another thing is a conflict.
+func (d RunnerDoor) Finish(ctx context.Context, claimID string, r remuda.Result) error {
+	if err := validResult(r); err != nil {
+		return err
+	}
+	return d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+		attempt, task, err := d.own(ctx, t, claimID)
+		if err != nil {
+			return err
+		}
+		if !attempt.State.Live() {
+			return ended(attempt, r)
+		}
+		attempt.State, attempt.Reason, attempt.Detail = attemptState(r.State), r.Reason, r.Detail
+		if err := t.end(ctx, &attempt, &task); err != nil {
+			return err
+		}
+		switch {
+		case r.State == remuda.Canceled && !task.CancelRequested:
+			return t.interrupted(ctx, &attempt, &task, remuda.ReasonInfrastructure, "its runner was stopped while it ran")
+		case r.State == remuda.Failed && r.Reason == remuda.ReasonInfrastructure:
+			return t.interrupted(ctx, &attempt, &task, remuda.ReasonInfrastructure, r.Detail)
+		}
+		return t.move(ctx, &task, r.State, r.Reason, r.Detail)
+	})
+}
+
+// ended answers a Finish for a claim that has ended.
+func ended(a AttemptRow, r remuda.Result) error {
+	switch {
+	case a.State == remuda.AttemptLost || a.State == remuda.AttemptReturned:
+		return gone(a.ID)
+	case a.State == attemptState(r.State) && a.Reason == r.Reason && a.Detail == r.Detail:
+		return nil
+	default:
+		return remuda.Fail(remuda.Conflict, "claim "+a.ID+" was finished with another result: "+string(a.State))
+	}
+}
+
+func attemptState(s remuda.State) remuda.AttemptState { return remuda.AttemptState(s) }
+
+func validResult(r remuda.Result) error {
+	if len(r.Detail) > 4096 {
+		return remuda.Fail(remuda.Invalid, "a result's detail has at most 4096 bytes")
+	}
+	switch r.State {
+	case remuda.Succeeded, remuda.Canceled:
+		if r.Reason == "" {
+			return nil
+		}
+	case remuda.Failed:
+		switch r.Reason {
+		case remuda.ReasonStep, remuda.ReasonTimeout, remuda.ReasonConfig, remuda.ReasonPolicy, remuda.ReasonInfrastructure:
+			return nil
+		}
+	}
+	return remuda.Fail(remuda.Invalid, "a result is succeeded, canceled, or failed with the reason step, timeout, config, policy or infrastructure")
+}
+
+// Return hands a claim back: the runner could not carry it out. One that had begun is only repeated when its task says
+// that this is safe.
+func (d RunnerDoor) Return(ctx context.Context, claimID string, r remuda.Return) error {
+	return d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+		attempt, task, err := d.own(ctx, t, claimID)
+		if err != nil {
+			return err
+		}
+		if attempt.State == remuda.AttemptReturned {
+			return nil
+		}
+		if !attempt.State.Live() {
+			return gone(claimID)
+		}
+		attempt.State, attempt.Detail = remuda.AttemptReturned, r.Detail
+		if r.Draining && attempt.BegunAt == 0 {
+			task.AttemptsUsed-- // the runner's leaving says nothing about the task
+		}
+		if err := t.end(ctx, &attempt, &task); err != nil {
+			return err
+		}
+		return t.interrupted(ctx, &attempt, &task, remuda.ReasonInfrastructure, r.Detail)
+	})
+}
+
+// end writes down that an attempt is over, and that its runner has a free slot.
+func (t *transition) end(ctx context.Context, attempt *AttemptRow, task *TaskRow) error {
+	attempt.EndedAt = t.now
+	if err := t.Update(ctx, attempt, "state", "reason", "detail", "ended_at"); err != nil {
+		return fmt.Errorf("end attempt %s: %w", attempt.ID, err)
+	}
+	t.wake(runnerTopic(attempt.RunnerID), everyone)
+	t.wake(taskTopic(task.ID), everyone)
+	return nil
+}
+
+// interrupted decides about a task whose attempt ended without a result of its own.
+func (t *transition) interrupted(ctx context.Context, attempt *AttemptRow, task *TaskRow, reason remuda.Reason, detail string) error {
+	switch {
+	case task.CancelRequested:
+		return t.move(ctx, task, remuda.Canceled, "", detail)
+	case attempt.BegunAt != 0 && !task.RetryInterrupted:
+		return t.move(ctx, task, remuda.Failed, reason, detail)
+	case task.AttemptsUsed >= task.MaxAttempts:
+		return t.move(ctx, task, remuda.Failed, remuda.ReasonInfrastructure,
+			fmt.Sprintf("attempt %d of %d: %s", task.AttemptsUsed, task.MaxAttempts, detail))
+	default:
+		task.QueueUntil = t.now.add(task.QueueTimeout)
+		return t.move(ctx, task, remuda.Queued, "", detail)
+	}
+}
+
+// Goodbye says that the runner leaves. It first finishes or returns what it holds.
+func (d RunnerDoor) Goodbye(ctx context.Context) error {
+	return d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+		var row RunnerRow
+		if err := t.Get(ctx, &row, d.id); err != nil {
+			return orAbsent(err, "runner", d.id)
+		}
+		live, err := t.LiveAttempts(ctx, d.id)
+		if err != nil {
+			return err
+		}
+		if len(live) > 0 {
+			return remuda.Fail(remuda.Conflict, fmt.Sprintf("the runner still holds %d claims; finish or return them first", len(live)))
+		}
+		if row.GoneAt != 0 {
+			return nil
+		}
+		row.GoneAt = t.now
+		if err := t.Update(ctx, &row, "gone_at"); err != nil {
+			return err
+		}
+		return t.event(ctx, "runner.left", "", d.id, row.Name)
+	})
+}

@@ -1,0 +1,192 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// The times of the rules; docs/operate.md explains them to operators.
+const (
+	silentAfter      = 30 * time.Second // a runner is called silent, an attempt that has not begun is taken from it
+	lostRunnerAfter  = 12 * time.Hour   // a silent runner is called lost
+	holdBusy         = 10 * time.Second // how long a sync is held while the runner holds claims
+	holdIdle         = 50 * time.Second // and while it does not
+	lateReports      = time.Hour        // how long an ended claim may still append its own output
+	signEvery        = 5 * time.Second  // a sign of life is written down at most so often a claim
+	keyLife          = 24 * time.Hour   // how long an idempotency key is remembered
+	sweepEvery       = time.Second
+	pollEvery        = 5 * time.Second // the slow poll behind the wake-ups
+	defaultLostAfter = remuda.Duration(10 * time.Minute)
+)
+
+// Keys encrypts what must not lie open in the store, and signs.
+type Keys interface {
+	// Encrypt and Decrypt bind plain to its place, such as "jobs/<id>/secrets".
+	Encrypt(plain []byte, place string) ([]byte, error)
+	Decrypt(sealed []byte, place string) ([]byte, error)
+	// MAC is a keyed hash of message for one purpose.
+	MAC(purpose, message string) []byte
+}
+
+// Options are what a Plane is made of.
+type Options struct {
+	Store       Store
+	Keys        Keys
+	Log         *slog.Logger
+	OutputLimit int64 // bytes of output kept of an attempt; 64 MiB when 0
+}
+
+// Plane is the control plane's rules over one store. Any number of them may share a store.
+type Plane struct {
+	store       Store
+	keys        Keys
+	log         *slog.Logger
+	hub         *hub
+	outputLimit int64
+
+	mu      sync.Mutex
+	signs   map[string]Micros    // when a claim's sign of life was last written down
+	syncs   map[string]*openSync // the one open sync of each runner
+	started time.Time            // since when signs could be taken without a gap
+}
+
+// New makes a Plane; Run must run beside it.
+func New(o Options) *Plane {
+	limit := o.OutputLimit
+	if limit == 0 {
+		limit = 64 << 20
+	}
+	return &Plane{
+		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit,
+		signs: map[string]Micros{}, syncs: map[string]*openSync{}, started: time.Now(),
+	}
+}
+
+// Ready says whether the store can be used.
+func (p *Plane) Ready(ctx context.Context) error {
+	err := p.store.Read(ctx, func(v View) error {
+		_, err := v.QueuedClasses(ctx, "")
+		return err
+	})
+	if err != nil {
+		return &remuda.Error{Kind: remuda.Unavailable, Detail: "the store cannot be read", Cause: err}
+	}
+	return nil
+}
+
+// Run sweeps what only time brings about, until ctx ends.
+func (p *Plane) Run(ctx context.Context) error {
+	sweep, poll := time.NewTicker(sweepEvery), time.NewTicker(pollEvery)
+	defer sweep.Stop()
+	defer poll.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-sweep.C:
+			// A plane that was stopped, or could not reach its store, took no signs: that time does not count.
+			now := time.Now()
+			gap := now.Sub(last) > 5*sweepEvery
+			err := p.sweep(ctx)
+			if err != nil && ctx.Err() == nil {
+				p.log.Error("sweep", "err", err)
+			}
+			if err != nil || gap {
+				p.restartSigns(now)
+			}
+			if err == nil {
+				last = now
+			}
+		case <-poll.C:
+			p.poll(ctx)
+		}
+	}
+}
+
+func (p *Plane) restartSigns(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started = now
+}
+
+func (p *Plane) signsSince() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.started
+}
+
+// poll wakes each class with queued tasks: a wake-up may have been lost.
+func (p *Plane) poll(ctx context.Context) {
+	var queued map[string]int
+	err := p.store.Read(ctx, func(v View) (err error) {
+		queued, err = v.QueuedClasses(ctx, "")
+		return err
+	})
+	if err != nil {
+		return // sweep logs that the store is away
+	}
+	for class, n := range queued {
+		p.hub.wake(classTopic(class), n)
+	}
+}
+
+// transition is one transaction with the wake-ups that it owes once it is durable.
+type transition struct {
+	Tx
+	now   Micros
+	actor string
+	wakes map[string]int
+}
+
+const everyone = -1
+
+func (t *transition) wake(topic string, n int) {
+	if n == everyone || t.wakes[topic] == everyone {
+		t.wakes[topic] = everyone
+		return
+	}
+	t.wakes[topic] += n
+}
+
+// event writes down what happened, in the transaction that made it happen.
+func (t *transition) event(ctx context.Context, kind, organization, subject, detail string) error {
+	t.wake(eventTopic, everyone)
+	return t.Insert(ctx, &EventRow{
+		Type: kind, OrganizationID: organization, Subject: subject, Actor: t.actor, Detail: detail, At: t.now,
+	})
+}
+
+// write carries out one transition and wakes whom it concerns.
+func (p *Plane) write(ctx context.Context, actor string, change func(*transition) error) error {
+	var done *transition
+	err := p.store.Write(ctx, func(tx Tx) error {
+		done = &transition{Tx: tx, now: micros(time.Now()), actor: actor, wakes: map[string]int{}}
+		return change(done)
+	})
+	if err != nil {
+		return err
+	}
+	for topic, n := range done.wakes {
+		p.hub.wake(topic, n)
+	}
+	return nil
+}
+
+// newID makes ids that sort by the time at which they were made.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// orAbsent says in words what was not found.
+func orAbsent(err error, noun, name string) error {
+	if errors.Is(err, remuda.NotFound) {
+		return absent(noun, name)
+	}
+	return err
+}

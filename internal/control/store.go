@@ -1,0 +1,148 @@
+package control
+
+import (
+	"context"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// Store keeps everything. A transition is a function over Tx that is carried out whole or not at all.
+type Store interface {
+	// Write runs transition in one serialized transaction and returns when it is durable. It may be run again from
+	// its start, so it changes nothing but the store until Write returns.
+	Write(ctx context.Context, transition func(Tx) error) error
+	// Read runs look over one consistent state.
+	Read(ctx context.Context, look func(View) error) error
+	// Output keeps what steps print.
+	Output() OutputStore
+}
+
+// Tx changes rows. Get and friends answer remuda.NotFound for what is absent; Insert answers remuda.Conflict for
+// what is there already.
+type Tx interface {
+	View
+	Insert(ctx context.Context, row Row) error
+	// Update writes the named columns of the row with this id.
+	Update(ctx context.Context, row Row, columns ...string) error
+	Delete(ctx context.Context, row Row) error
+
+	// Lane finds or makes the lane of a class, project and concurrency group.
+	Lane(ctx context.Context, class, project, group string) (LaneRow, error)
+	// Count adds to the numbers that limits are held against: queued of the lane; running of lane, class, project
+	// and organization.
+	Count(ctx context.Context, t TaskRow, queued, running int) error
+	// Sign records a sign of life for the live ones of these claims.
+	Sign(ctx context.Context, claims []string, at Micros) error
+	// ReplaceClassAccess says which organizations may use a class whose access is 'some'.
+	ReplaceClassAccess(ctx context.Context, class string, organizations []string) error
+	// ForgetOldKeys drops idempotency keys made before a time, at most 64.
+	ForgetOldKeys(ctx context.Context, before Micros) error
+}
+
+// View reads rows.
+type View interface {
+	// Get fills row by its id.
+	Get(ctx context.Context, row Row, id string) error
+
+	OrganizationByName(ctx context.Context, name string) (OrganizationRow, error)
+	Organizations(ctx context.Context, only string, p Span) ([]OrganizationView, error)
+	NamespaceByName(ctx context.Context, name string) (NamespaceRow, error)
+	Namespaces(ctx context.Context, only string, p Span) ([]NamespaceView, error)
+	ProjectByName(ctx context.Context, organization, name string) (ProjectRow, error)
+	Projects(ctx context.Context, organization string, p Span) ([]ProjectRow, error)
+	ClassByName(ctx context.Context, full string) (ClassView, error)
+	ClassView(ctx context.Context, id string) (ClassView, error)
+	Classes(ctx context.Context, f ClassQuery) ([]ClassView, error)
+	ClassAccess(ctx context.Context, class string) ([]OrganizationRow, error)
+	TokenByHash(ctx context.Context, hash []byte) (TokenView, error)
+	Tokens(ctx context.Context, f TokenQuery) ([]TokenView, error)
+	RunnerByTokenHash(ctx context.Context, hash []byte) (RunnerRow, error)
+	Runners(ctx context.Context, f RunnerQuery) ([]RunnerView, error)
+	RunnerClasses(ctx context.Context, runner string) ([]ClassView, error)
+	TaskView(ctx context.Context, id string) (TaskView, error)
+	Tasks(ctx context.Context, f TaskQuery) ([]TaskView, error)
+	Attempts(ctx context.Context, task string) ([]AttemptView, error)
+	LiveAttempts(ctx context.Context, runner string) ([]AttemptView, error)
+	Attempt(ctx context.Context, id string) (AttemptView, error)
+	Events(ctx context.Context, f EventFilter, organization string) ([]EventView, error)
+
+	// Claimable answers the next task for a runner of these classes under every limit, remuda.NotFound for none.
+	Claimable(ctx context.Context, classes []string) (TaskRow, error)
+	// QueuedClasses names the classes with queued tasks, and how many; of one organization's tasks, or of all.
+	QueuedClasses(ctx context.Context, organization string) (map[string]int, error)
+	// Ahead counts the queued tasks of the class that come before a task.
+	Ahead(ctx context.Context, t TaskRow) (int, error)
+	// Expired lists live attempts whose runner has been silent for too long, and Overdue queued tasks that waited
+	// for too long; both at most 64.
+	Expired(ctx context.Context, unbegunBefore, now Micros) ([]AttemptRow, error)
+	Overdue(ctx context.Context, now Micros) ([]TaskRow, error)
+}
+
+// Span is one part of a list in descending order of id: what comes after an id.
+type Span struct {
+	After string
+	Limit int
+}
+
+// OrganizationView is an organization with its namespace.
+type OrganizationView struct {
+	OrganizationRow
+	Namespace string `db:"namespace"`
+}
+
+// NamespaceView is a namespace with its organization's name.
+type NamespaceView struct {
+	NamespaceRow
+	Organization string `db:"organization"`
+}
+
+// RunnerView is a runner with its classes' names, separated by spaces, and how many claims it holds.
+type RunnerView struct {
+	RunnerRow
+	Classes string `db:"classes"`
+	Busy    int    `db:"busy"`
+}
+
+// ClassQuery asks for classes; VisibleTo is an organization's id.
+type ClassQuery struct {
+	Namespace, Organization, VisibleTo string
+	Span
+}
+
+// TokenQuery asks for tokens; Organization is an id: its own tokens and those of its classes.
+type TokenQuery struct {
+	Kind         remuda.TokenKind
+	ClassID      string
+	Organization string
+	Span
+}
+
+// RunnerQuery asks for runners; Organization is the id of the owner of a class that they serve.
+type RunnerQuery struct {
+	ID, ClassID, Organization string
+	Since                     Micros // seen since
+	Span
+}
+
+// TaskQuery asks for tasks, by ids.
+type TaskQuery struct {
+	Organization, Project, ClassID, JobID, Search string
+	States                                        []remuda.State
+	Span
+}
+
+// OutputStore keeps the bytes that steps print. Offsets of an attempt count the bytes of all its steps in the order
+// in which they arrived; offsets of a stream those of one step.
+type OutputStore interface {
+	// Append adds a chunk if it starts where its stream ends and the stream is open; the answer is what is held then.
+	// It keeps at most limit bytes of an attempt: head and tail.
+	Append(ctx context.Context, attempt string, c remuda.Chunk, limit int64) (remuda.StreamState, error)
+	Stream(ctx context.Context, attempt string, step int) (remuda.StreamState, error)
+	// Close ends a stream: remuda.Conflict when length or checksum are not those of what is held.
+	Close(ctx context.Context, attempt string, step int, c remuda.StreamClose) (remuda.StreamState, error)
+	// Length is how many bytes an attempt has produced.
+	Length(ctx context.Context, attempt string) (int64, error)
+	// Chunks reads from an offset of the attempt's stream, or of one step's, at most max bytes; a first chunk that
+	// starts later says that what lies before it was dropped.
+	Chunks(ctx context.Context, attempt string, step *int, offset int64, max int) ([]remuda.Chunk, error)
+}

@@ -1,0 +1,97 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// errStale says that a row is not any more as the sweep had read it.
+var errStale = errors.New("changed meanwhile")
+
+// sweep ends what waited for too long and takes claims from runners that are silent. Each row is changed only if it is
+// still as it was read.
+func (p *Plane) sweep(ctx context.Context) error {
+	now := time.Now()
+	var expired []AttemptRow
+	var overdue []TaskRow
+	err := p.store.Read(ctx, func(v View) (err error) {
+		if expired, err = v.Expired(ctx, micros(now.Add(-silentAfter)), micros(now)); err != nil {
+			return err
+		}
+		overdue, err = v.Overdue(ctx, micros(now))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look for what is overdue: %w", err)
+	}
+	for _, attempt := range expired {
+		if err := p.lose(ctx, attempt); err != nil && !errors.Is(err, errStale) {
+			return fmt.Errorf("take claim %s from its silent runner: %w", attempt.ID, err)
+		}
+	}
+	for _, task := range overdue {
+		if err := p.expire(ctx, task); err != nil && !errors.Is(err, errStale) {
+			return fmt.Errorf("time out queued task %s: %w", task.ID, err)
+		}
+	}
+	return p.store.Write(ctx, func(tx Tx) error { return tx.ForgetOldKeys(ctx, micros(now.Add(-keyLife))) })
+}
+
+// patience is how long the runner of an attempt may be silent.
+func patience(a AttemptRow) time.Duration {
+	if a.BegunAt == 0 {
+		return silentAfter
+	}
+	return a.LostAfter.Std()
+}
+
+// lose takes an attempt from a runner that gave no sign for too long, of which the time in which no sign could be
+// taken does not count.
+func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
+	since := read.LastSignAt.Time()
+	if started := p.signsSince(); started.After(since) {
+		since = started
+	}
+	if time.Since(since) < patience(read) {
+		return nil
+	}
+	return p.write(ctx, "system", func(t *transition) error {
+		view, err := t.Attempt(ctx, read.ID)
+		if err != nil {
+			return err
+		}
+		if view.State != read.State || view.LastSignAt != read.LastSignAt {
+			return errStale
+		}
+		var task TaskRow
+		if err := t.Get(ctx, &task, view.TaskID); err != nil {
+			return err
+		}
+		attempt := view.AttemptRow
+		detail := fmt.Sprintf("its runner %s gave no sign since %s", view.Runner, read.LastSignAt.Time().Format(time.RFC3339))
+		attempt.State, attempt.Reason, attempt.Detail = remuda.AttemptLost, remuda.ReasonLost, detail
+		if err := t.end(ctx, &attempt, &task); err != nil {
+			return err
+		}
+		return t.interrupted(ctx, &attempt, &task, remuda.ReasonLost, detail)
+	})
+}
+
+// expire fails a task that waited for a runner for longer than it wanted to.
+func (p *Plane) expire(ctx context.Context, read TaskRow) error {
+	return p.write(ctx, "system", func(t *transition) error {
+		var task TaskRow
+		if err := t.Get(ctx, &task, read.ID); err != nil {
+			return err
+		}
+		if task.State != remuda.Queued || task.QueueUntil != read.QueueUntil {
+			return errStale
+		}
+		return t.move(ctx, &task, remuda.Failed, remuda.ReasonTimeout,
+			"no runner took it within its queue_timeout of "+task.QueueTimeout.String())
+	})
+}

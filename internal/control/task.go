@@ -1,0 +1,231 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// TaskFilter asks for tasks; an empty member asks nothing. Search looks in names.
+type TaskFilter struct {
+	Organization, Project, ResourceClass, JobID string
+	States                                      []remuda.State
+	Search                                      string
+}
+
+func wordsOfTask(t TaskView) remuda.Task {
+	words := remuda.Task{
+		ID: t.ID, JobID: t.JobID, Name: t.Name, Organization: t.Organization, Project: t.Project,
+		SubmittedBy: t.SubmittedBy, Source: remuda.Source{Repository: t.Repository, Ref: t.Ref, Fork: t.Fork},
+		ResourceClass: t.Class, Implementation: t.Implementation, Index: t.Index, Total: t.Total,
+		State: t.State, Reason: t.Reason, Detail: t.Detail, Priority: t.Priority,
+		Timeout: t.Timeout, QueueTimeout: t.QueueTimeout, LostAfter: t.LostAfter, CancelGrace: t.CancelGrace,
+		MaxAttempts: t.MaxAttempts, RetryInterrupted: t.RetryInterrupted,
+		CancelRequested: t.CancelRequested && !t.State.Ended(), RetryOf: t.RetryOf,
+		SubmittedAt: t.SubmittedAt.Time(), StartedAt: t.StartedAt.optional(), EndedAt: t.EndedAt.optional(),
+	}
+	if t.State == remuda.Running && t.LastSignAt != 0 && time.Since(t.LastSignAt.Time()) > silentAfter {
+		words.SilentSince = t.LastSignAt.optional()
+	}
+	return words
+}
+
+func (p *Plane) wordsOfAttempt(ctx context.Context, a AttemptView) (remuda.Attempt, error) {
+	words := remuda.Attempt{
+		ID: a.ID, Number: a.Number, State: a.State, Reason: a.Reason, Detail: a.Detail, RunnerID: a.RunnerID,
+		Runner: a.Runner, ClaimedAt: a.ClaimedAt.Time(), BegunAt: a.BegunAt.optional(), EndedAt: a.EndedAt.optional(),
+		LastSignAt: a.LastSignAt.Time(), Steps: []remuda.Step{},
+	}
+	if a.Steps != "" {
+		if err := json.Unmarshal([]byte(a.Steps), &words.Steps); err != nil {
+			return words, fmt.Errorf("read steps of attempt %s: %w", a.ID, err)
+		}
+	}
+	length, err := p.store.Output().Length(ctx, a.ID)
+	words.Output = length
+	return words, err
+}
+
+// Tasks lists the newest first.
+func (d UserDoor) Tasks(ctx context.Context, f TaskFilter, q PageQuery) (remuda.Page[remuda.Task], error) {
+	span := q.span()
+	query := TaskQuery{Organization: d.only(), JobID: f.JobID, States: f.States, Search: f.Search, Span: span}
+	var rows []TaskView
+	err := d.p.store.Read(ctx, func(v View) error {
+		if err := d.narrow(ctx, v, f, &query); err != nil {
+			return err
+		}
+		var err error
+		rows, err = v.Tasks(ctx, query)
+		return err
+	})
+	return page(rows, span, func(r TaskView) string { return r.ID }, wordsOfTask), err
+}
+
+// narrow turns the names of a filter into ids.
+func (d UserDoor) narrow(ctx context.Context, v View, f TaskFilter, query *TaskQuery) error {
+	if f.Organization != "" {
+		owner, err := d.organization(ctx, v, f.Organization, remuda.RoleViewer)
+		if err != nil {
+			return err
+		}
+		query.Organization = owner.ID
+	}
+	if f.Project != "" {
+		if query.Organization == "" {
+			return remuda.Fail(remuda.Invalid, "to filter by project, name its organization, too")
+		}
+		project, err := v.ProjectByName(ctx, query.Organization, f.Project)
+		if err != nil {
+			return orAbsent(err, "project", f.Project)
+		}
+		query.Project = project.ID
+	}
+	if f.ResourceClass != "" {
+		class, err := v.ClassByName(ctx, f.ResourceClass)
+		if err != nil {
+			return orAbsent(err, "resource class", f.ResourceClass)
+		}
+		query.ClassID = class.ID
+	}
+	return nil
+}
+
+// task finds one of the user's organization.
+func (d UserDoor) task(ctx context.Context, v View, id string, role remuda.Role) (TaskView, error) {
+	row, err := v.TaskView(ctx, id)
+	if err != nil {
+		return row, orAbsent(err, "task", id)
+	}
+	return row, d.may(row.OrganizationID, role, "task", id)
+}
+
+// Task shows one with its attempts, their steps, and what was submitted.
+func (d UserDoor) Task(ctx context.Context, id string) (remuda.Task, error) {
+	words, _, err := d.show(ctx, id)
+	return words, err
+}
+
+func (d UserDoor) show(ctx context.Context, id string) (remuda.Task, TaskView, error) {
+	var row TaskView
+	var attempts []AttemptView
+	var job JobRow
+	err := d.p.store.Read(ctx, func(v View) (err error) {
+		if row, err = d.task(ctx, v, id, remuda.RoleViewer); err != nil {
+			return err
+		}
+		if err := v.Get(ctx, &job, row.JobID); err != nil {
+			return err
+		}
+		attempts, err = v.Attempts(ctx, id)
+		return err
+	})
+	if err != nil {
+		return remuda.Task{}, row, err
+	}
+	words := wordsOfTask(row)
+	for _, a := range attempts {
+		attempt, err := d.p.wordsOfAttempt(ctx, a)
+		if err != nil {
+			return words, row, err
+		}
+		words.Attempts = append(words.Attempts, attempt)
+	}
+	if job.Implementation == implementationJob {
+		words.Job = &remuda.Job{}
+		if err := json.Unmarshal(job.Payload, words.Job); err != nil {
+			return words, row, fmt.Errorf("read job %s: %w", job.ID, err)
+		}
+	}
+	return words, row, nil
+}
+
+// CancelTask ends a task that waits; a running one is ended by its runner, which is told at once. Cancelling one that
+// has ended is a conflict.
+func (d UserDoor) CancelTask(ctx context.Context, id string) (remuda.Task, error) {
+	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+		view, err := d.task(ctx, t, id, remuda.RoleMember)
+		if err != nil {
+			return err
+		}
+		task := view.TaskRow
+		switch {
+		case task.State.Ended():
+			return remuda.Fail(remuda.Conflict, "task "+id+" has ended: it "+string(task.State))
+		case task.CancelRequested:
+			return nil
+		case task.State != remuda.Running:
+			return t.move(ctx, &task, remuda.Canceled, "", "cancelled by "+d.user.Name)
+		}
+		attempt, err := t.Attempt(ctx, task.AttemptID)
+		if err != nil {
+			return err
+		}
+		task.CancelRequested = true
+		if err := t.Update(ctx, &task, "cancel_requested"); err != nil {
+			return err
+		}
+		t.wake(runnerTopic(attempt.RunnerID), everyone)
+		t.wake(taskTopic(id), everyone)
+		return t.event(ctx, "task.cancel-requested", task.OrganizationID, id, "")
+	})
+	if err != nil {
+		return remuda.Task{}, err
+	}
+	return d.Task(ctx, id)
+}
+
+// RetryTask submits a task that has ended once more, as a new task of the same job.
+func (d UserDoor) RetryTask(ctx context.Context, id string) (remuda.Task, error) {
+	retry := ""
+	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+		view, err := d.task(ctx, t, id, remuda.RoleMember)
+		if err != nil {
+			return err
+		}
+		if !view.State.Ended() {
+			return remuda.Fail(remuda.Conflict, "task "+id+" has not ended; cancel it first")
+		}
+		class, err := usable(ctx, t, view.Class, view.OrganizationID)
+		if err != nil {
+			return err
+		}
+		project, err := t.ProjectByName(ctx, view.OrganizationID, view.Project)
+		if err != nil {
+			return err
+		}
+		if err := forkPolicy(class, project, remuda.Source{Fork: view.Fork}); err != nil {
+			return err
+		}
+		retry, err = t.again(ctx, view.TaskRow, d.user.Name)
+		return err
+	})
+	if err != nil {
+		return remuda.Task{}, err
+	}
+	return d.Task(ctx, retry)
+}
+
+// again queues a task like one that has ended. Its job's secrets serve it too.
+func (t *transition) again(ctx context.Context, old TaskRow, submitter string) (string, error) {
+	task := TaskRow{
+		ID: newID(), JobID: old.JobID, OrganizationID: old.OrganizationID, ProjectID: old.ProjectID,
+		ClassID: old.ClassID, LaneID: old.LaneID, Name: old.Name, Index: old.Index, Total: old.Total,
+		SubmittedBy: submitter, Repository: old.Repository, Ref: old.Ref, Fork: old.Fork, State: remuda.Queued,
+		Priority: old.Priority, Rank: int64(t.now) - int64(old.Priority)*priorityStep.Microseconds(),
+		Timeout: old.Timeout, QueueTimeout: old.QueueTimeout, LostAfter: old.LostAfter, CancelGrace: old.CancelGrace,
+		MaxAttempts: old.MaxAttempts, RetryInterrupted: old.RetryInterrupted, RetryOf: old.ID,
+		SubmittedAt: t.now, QueueUntil: t.now.add(old.QueueTimeout),
+	}
+	if err := t.Insert(ctx, &task); err != nil {
+		return "", err
+	}
+	if err := t.Count(ctx, task, 1, 0); err != nil {
+		return "", err
+	}
+	t.wake(classTopic(task.ClassID), 1)
+	return task.ID, t.event(ctx, "task.queued", task.OrganizationID, task.ID, "retry of "+old.ID)
+}

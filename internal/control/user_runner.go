@@ -1,0 +1,224 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/seal"
+)
+
+// RunnerFilter asks for runners of a class, an organization or in a state.
+type RunnerFilter struct {
+	ResourceClass, Organization string
+	State                       remuda.RunnerState
+}
+
+func wordsOfRunner(now time.Time) func(RunnerView) remuda.Runner {
+	return func(r RunnerView) remuda.Runner {
+		return remuda.Runner{
+			ID: r.ID, Name: r.Name, Hostname: r.Hostname, ResourceClasses: strings.Fields(r.Classes),
+			Version: r.Version, OS: r.OS, Arch: r.Arch, IP: r.IP, Slots: r.Slots, Busy: r.Busy,
+			Capabilities: strings.Fields(r.Capabilities), State: stateOf(r, now), Reason: r.Reason,
+			RegisteredAt: r.RegisteredAt.Time(), LastSeenAt: r.LastSeenAt.Time(), LastUsedAt: r.LastUsedAt.optional(),
+		}
+	}
+}
+
+// stateOf is what one sees of a runner: what it does, unless it gives no sign.
+func stateOf(r RunnerView, now time.Time) remuda.RunnerState {
+	// A sync is held for holdIdle without a further sign, so an idle runner may be quiet for that long.
+	quiet := now.Sub(r.LastSeenAt.Time())
+	patience := silentAfter
+	if r.Busy == 0 {
+		patience = holdIdle + silentAfter/2
+	}
+	switch {
+	case r.GoneAt != 0 || quiet > lostRunnerAfter:
+		return remuda.RunnerLost
+	case quiet > patience:
+		return remuda.RunnerSilent
+	case r.Draining || r.DrainAsked:
+		return remuda.RunnerDraining
+	case r.Paused:
+		return remuda.RunnerPaused
+	case r.Busy > 0:
+		return remuda.RunnerBusy
+	default:
+		return remuda.RunnerIdle
+	}
+}
+
+// Runners lists those that serve a class of the user's organization; ones that are lost for good are left out unless
+// that state is asked for.
+func (d UserDoor) Runners(ctx context.Context, f RunnerFilter, q PageQuery) (remuda.Page[remuda.Runner], error) {
+	now := time.Now()
+	span := q.span()
+	query := RunnerQuery{Organization: d.only(), Span: span}
+	if f.State != remuda.RunnerLost {
+		query.Since = micros(now.Add(-lostRunnerAfter))
+	}
+	var rows []RunnerView
+	err := d.p.store.Read(ctx, func(v View) error {
+		if f.ResourceClass != "" {
+			class, err := d.ownClass(ctx, v, f.ResourceClass, remuda.RoleViewer)
+			if err != nil {
+				return err
+			}
+			query.ClassID = class.ID
+		}
+		if f.Organization != "" {
+			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleViewer)
+			if err != nil {
+				return err
+			}
+			query.Organization = owner.ID
+		}
+		var err error
+		rows, err = v.Runners(ctx, query)
+		return err
+	})
+	if err != nil {
+		return remuda.Page[remuda.Runner]{}, err
+	}
+	result := page(rows, span, func(r RunnerView) string { return r.ID }, wordsOfRunner(now))
+	if f.State != "" {
+		kept := result.Items[:0]
+		for _, r := range result.Items {
+			if r.State == f.State {
+				kept = append(kept, r)
+			}
+		}
+		result.Items = kept
+	}
+	return result, nil
+}
+
+// runner finds one that serves a class of the user's organization.
+func (d UserDoor) runner(ctx context.Context, v View, id string, role remuda.Role) (RunnerView, string, error) {
+	rows, err := v.Runners(ctx, RunnerQuery{ID: id, Organization: d.only(), Span: Span{Limit: 1}})
+	if err != nil {
+		return RunnerView{}, "", err
+	}
+	if len(rows) == 0 {
+		return RunnerView{}, "", absent("runner", id)
+	}
+	if d.user.Admin {
+		return rows[0], "", nil
+	}
+	return rows[0], d.user.OrganizationID, d.may(d.user.OrganizationID, role, "runner", id)
+}
+
+// Runner shows one, with its claims.
+func (d UserDoor) Runner(ctx context.Context, id string) (remuda.Runner, error) {
+	var words remuda.Runner
+	err := d.p.store.Read(ctx, func(v View) error {
+		row, _, err := d.runner(ctx, v, id, remuda.RoleViewer)
+		if err != nil {
+			return err
+		}
+		words = wordsOfRunner(time.Now())(row)
+		live, err := v.LiveAttempts(ctx, id)
+		for _, a := range live {
+			words.Claims = append(words.Claims, a.ID)
+		}
+		return err
+	})
+	return words, err
+}
+
+func (d UserDoor) orderRunner(ctx context.Context, id, verb string, change func(*RunnerRow) string) (remuda.Runner, error) {
+	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+		view, organization, err := d.runner(ctx, t, id, remuda.RoleAdmin)
+		if err != nil {
+			return err
+		}
+		column := change(&view.RunnerRow)
+		if err := t.Update(ctx, &view.RunnerRow, column); err != nil {
+			return err
+		}
+		t.wake(runnerTopic(id), everyone)
+		return t.event(ctx, "runner."+verb, organization, id, view.Name)
+	})
+	if err != nil {
+		return remuda.Runner{}, err
+	}
+	return d.Runner(ctx, id)
+}
+
+// PauseRunner stops a runner's claiming, or lets it claim again. What it runs goes on.
+func (d UserDoor) PauseRunner(ctx context.Context, id string, paused bool) (remuda.Runner, error) {
+	verb := "resumed"
+	if paused {
+		verb = "paused"
+	}
+	return d.orderRunner(ctx, id, verb, func(r *RunnerRow) string { r.Paused = paused; return "paused" })
+}
+
+// DrainRunner tells a runner to finish what it has and to exit.
+func (d UserDoor) DrainRunner(ctx context.Context, id string) (remuda.Runner, error) {
+	return d.orderRunner(ctx, id, "drain-asked", func(r *RunnerRow) string { r.DrainAsked = true; return "drain_asked" })
+}
+
+// Register makes a runner known; class tokens are its credential. One unknown token among them refuses all.
+func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) (remuda.Registered, error) {
+	if err := seal.CheckPublic(r.PublicKey); err != nil {
+		return remuda.Registered{}, &remuda.Error{Kind: remuda.Invalid, Detail: "public_key is an X25519 public key of 32 bytes", Cause: err}
+	}
+	if len(r.Tokens) == 0 {
+		return remuda.Registered{}, remuda.Fail(remuda.Unauthenticated, "a runner registers with at least one class token")
+	}
+	token := newToken(kindRunner)
+	now := micros(time.Now())
+	row := RunnerRow{
+		ID: newID(), Name: r.Name, Hostname: r.Hostname, Version: r.Version, OS: r.OS, Arch: r.Arch, IP: ip,
+		Slots: max(r.Slots, 1), Capabilities: strings.Join(r.Capabilities, " "), PublicKey: r.PublicKey,
+		TokenHash: hashToken(token), RegisteredAt: now, LastSeenAt: now,
+	}
+	answer := remuda.Registered{ID: row.ID, Token: token}
+	err := p.write(ctx, "runner "+r.Name, func(t *transition) error {
+		answer.ResourceClasses = nil
+		if err := t.Insert(ctx, &row); err != nil {
+			return err
+		}
+		return t.serve(ctx, row, r.Tokens, &answer)
+	})
+	return answer, err
+}
+
+// serve joins a runner to the classes of its tokens.
+func (t *transition) serve(ctx context.Context, row RunnerRow, tokens []remuda.Secret, answer *remuda.Registered) error {
+	served := map[string]bool{}
+	for _, secret := range tokens {
+		token, err := t.TokenByHash(ctx, hashToken(secret.Reveal()))
+		if errors.Is(err, remuda.NotFound) || err == nil && token.Kind != remuda.ClassToken {
+			return remuda.Fail(remuda.Unauthenticated, "a class token is unknown or was revoked; make one with 'remuda token create'")
+		}
+		if err != nil {
+			return err
+		}
+		if served[*token.ClassID] {
+			continue
+		}
+		served[*token.ClassID] = true
+		err = t.Insert(ctx, &RunnerClassRow{RunnerID: row.ID, ClassID: *token.ClassID, TokenID: token.ID})
+		if err != nil {
+			return err
+		}
+		token.LastUsedAt = t.now
+		if err := t.Update(ctx, &token.TokenRow, "last_used_at"); err != nil {
+			return err
+		}
+		class, err := t.ClassView(ctx, *token.ClassID)
+		if err != nil {
+			return err
+		}
+		answer.ResourceClasses = append(answer.ResourceClasses, class.FullName)
+		if err := t.event(ctx, "runner.registered", class.OrganizationID, row.ID, row.Name+" for "+class.FullName); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// TokenFilter asks for tokens of a kind, a class or an organization.
+type TokenFilter struct {
+	Kind                        remuda.TokenKind
+	ResourceClass, Organization string
+}
+
+func wordsOfToken(t TokenView) remuda.Token {
+	return remuda.Token{
+		ID: t.ID, Kind: t.Kind, Nickname: t.Nickname, ResourceClass: t.Class, Organization: t.Organization,
+		Role: t.Role, CreatedAt: t.CreatedAt.Time(), CreatedBy: t.CreatedBy, LastUsedAt: t.LastUsedAt.optional(),
+	}
+}
+
+// CreateToken makes a token; Kind, Nickname, ResourceClass, Organization and Role are read from t. The answer carries
+// the secret, this once.
+func (d UserDoor) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token, error) {
+	if t.Nickname == "" || len(t.Nickname) > 200 {
+		return remuda.Token{}, remuda.Fail(remuda.Invalid, "a token has a nickname of 1 to 200 bytes that tells what it is for")
+	}
+	row := TokenRow{
+		ID: newID(), Kind: t.Kind, Nickname: t.Nickname, CreatedBy: d.user.Name, CreatedAt: micros(time.Now()),
+	}
+	view := TokenView{}
+	secret := ""
+	err := d.p.write(ctx, d.user.Name, func(tr *transition) error {
+		var owner string
+		var err error
+		switch t.Kind {
+		case remuda.ClassToken:
+			owner, err = d.classToken(ctx, tr, t, &row, &view)
+			secret = newToken(kindClass)
+		case remuda.OrganizationToken:
+			owner, err = d.organizationToken(ctx, tr, t, &row, &view)
+			secret = newToken(kindOrg)
+		case remuda.AdminToken:
+			err = d.onlyAdmin("making an admin token")
+			secret = newToken(kindAdmin)
+		default:
+			err = remuda.Fail(remuda.Invalid, "a token's kind is class, organization or admin")
+		}
+		if err != nil {
+			return err
+		}
+		row.Hash = hashToken(secret)
+		if err := tr.Insert(ctx, &row); err != nil {
+			return err
+		}
+		return tr.event(ctx, "token.created", owner, row.ID, string(t.Kind)+" "+t.Nickname)
+	})
+	if err != nil {
+		return remuda.Token{}, err
+	}
+	view.TokenRow = row
+	words := wordsOfToken(view)
+	words.Token = secret
+	return words, nil
+}
+
+func (d UserDoor) classToken(ctx context.Context, v View, t remuda.Token, row *TokenRow, view *TokenView) (string, error) {
+	class, err := d.ownClass(ctx, v, t.ResourceClass, remuda.RoleAdmin)
+	if err != nil {
+		return "", err
+	}
+	row.ClassID, view.Class, view.Organization = &class.ID, class.FullName, class.Organization
+	return class.OrganizationID, nil
+}
+
+func (d UserDoor) organizationToken(ctx context.Context, v View, t remuda.Token, row *TokenRow, view *TokenView) (string, error) {
+	if rank(t.Role) == 0 {
+		return "", remuda.Fail(remuda.Invalid, "an organization token's role is viewer, member or admin")
+	}
+	owner, err := d.organization(ctx, v, t.Organization, remuda.RoleAdmin)
+	if err != nil {
+		return "", err
+	}
+	row.OrganizationID, row.Role, view.Organization = &owner.ID, t.Role, owner.Name
+	return owner.ID, nil
+}
+
+// Tokens lists them without their secrets, for admins of the organization and of the instance.
+func (d UserDoor) Tokens(ctx context.Context, f TokenFilter, q PageQuery) (remuda.Page[remuda.Token], error) {
+	if !d.user.Admin && rank(d.user.Role) < rank(remuda.RoleAdmin) {
+		return remuda.Page[remuda.Token]{}, remuda.Fail(remuda.Forbidden, "listing tokens needs the role admin in "+d.user.Organization)
+	}
+	var rows []TokenView
+	span := q.span()
+	query := TokenQuery{Kind: f.Kind, Organization: d.only(), Span: span}
+	err := d.p.store.Read(ctx, func(v View) error {
+		if f.ResourceClass != "" {
+			class, err := d.ownClass(ctx, v, f.ResourceClass, remuda.RoleAdmin)
+			if err != nil {
+				return err
+			}
+			query.ClassID = class.ID
+		}
+		if f.Organization != "" {
+			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleAdmin)
+			if err != nil {
+				return err
+			}
+			query.Organization = owner.ID
+		}
+		var err error
+		rows, err = v.Tokens(ctx, query)
+		return err
+	})
+	return page(rows, span, func(r TokenView) string { return r.ID }, wordsOfToken), err
+}
+
+// RevokeToken ends a token. Revoking a class token stops new claims of the runners that registered with it; what they
+// run goes on.
+func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
+	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+		var row TokenRow
+		if err := t.Get(ctx, &row, id); err != nil {
+			return orAbsent(err, "token", id)
+		}
+		owner := ""
+		switch {
+		case row.ClassID != nil:
+			class, err := t.ClassView(ctx, *row.ClassID)
+			if err != nil {
+				return err
+			}
+			owner = class.OrganizationID
+		case row.OrganizationID != nil:
+			owner = *row.OrganizationID
+		}
+		if err := d.may(owner, remuda.RoleAdmin, "token", id); err != nil {
+			return err
+		}
+		if err := t.event(ctx, "token.revoked", owner, row.ID, string(row.Kind)+" "+row.Nickname); err != nil {
+			return err
+		}
+		return t.Delete(ctx, &row)
+	})
+}
+
+// EnsureAdminToken makes token, which the operator keeps in a file, the bootstrap admin token. An empty one is made
+// anew; the answer is the one to keep.
+func (p *Plane) EnsureAdminToken(ctx context.Context, token string) (string, error) {
+	if token == "" {
+		token = newToken(kindAdmin)
+	}
+	if kindOf(token) != kindAdmin {
+		return "", remuda.Fail(remuda.Invalid, "the admin token is not of the form rmd_adm_…")
+	}
+	err := p.write(ctx, "system", func(t *transition) error {
+		_, err := t.TokenByHash(ctx, hashToken(token))
+		if remuda.KindOf(err) != remuda.NotFound {
+			return err
+		}
+		row := TokenRow{
+			ID: newID(), Kind: remuda.AdminToken, Hash: hashToken(token), Nickname: "admin", CreatedBy: "system", CreatedAt: t.now,
+		}
+		if err := t.Insert(ctx, &row); err != nil {
+			return err
+		}
+		return t.event(ctx, "token.created", "", row.ID, "admin admin")
+	})
+	return token, err
+}
