@@ -1,0 +1,163 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// The sizes that bodies may have.
+const (
+	usualBody  = 1 << 20
+	largeBody  = 4 << 20 // a submission with its files of environment; a chunk of output
+	rawContent = "application/octet-stream"
+	jsonType   = "application/json"
+)
+
+// BodyReader gives huma the body that was read already.
+func (c *call) BodyReader() io.Reader { return bytes.NewReader(c.body) }
+
+// Header says JSON where huma would have to guess.
+func (c *call) Header(name string) string {
+	if name == "Content-Type" && c.route.body != nil {
+		return jsonType
+	}
+	return c.humaContext.Header(name)
+}
+
+// readBody takes in what an operation expects, and refuses what it cannot mean: another type, too much, broken JSON,
+// members that nobody knows.
+func (c *call) readBody() error {
+	want := c.route.content
+	if want == "" {
+		return nil
+	}
+	if err := checkType(c.request.Header.Get("Content-Type"), want); err != nil {
+		return err
+	}
+	body, err := c.take()
+	if err != nil {
+		return err
+	}
+	c.body = body
+	if c.route.body == nil {
+		return nil
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return remuda.Fail(remuda.Invalid, "this call needs a JSON document as its body; /api/v1/docs shows which")
+	}
+	return c.readMembers()
+}
+
+func checkType(got, want string) error {
+	if got == "" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(got)
+	if err == nil && strings.EqualFold(media, want) {
+		return nil
+	}
+	return &Problem{
+		Kind: remuda.Invalid, Status: http.StatusUnsupportedMediaType,
+		Detail: fmt.Sprintf("this call takes %s; send the body as that, with that Content-Type", want),
+	}
+}
+
+// take reads the body within its bounds of size and time.
+func (c *call) take() ([]byte, error) {
+	limit := c.route.limit
+	if c.request.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	deadline := http.NewResponseController(c.out)
+	_ = deadline.SetReadDeadline(time.Now().Add(bodyTime))
+	var body bytes.Buffer
+	if n := c.request.ContentLength; n > 0 {
+		body.Grow(int(n) + bytes.MinRead) // Reading to the end needs a little room to see that it is there.
+	}
+	_, err := body.ReadFrom(http.MaxBytesReader(c.out, c.request.Body, limit))
+	// The connection is read on, to see whether the caller leaves: that must not run into the deadline.
+	_ = deadline.SetReadDeadline(time.Time{})
+
+	var over *http.MaxBytesError
+	var network net.Error
+	switch {
+	case err == nil:
+		return body.Bytes(), nil
+	case errors.As(err, &over):
+		return nil, tooLarge(limit)
+	case errors.As(err, &network) && network.Timeout():
+		return nil, &Problem{
+			Kind: remuda.Invalid, Status: http.StatusRequestTimeout,
+			Detail: fmt.Sprintf("the body did not arrive within %s and nothing was changed; send it again", bodyTime),
+		}
+	default:
+		return nil, &remuda.Error{Kind: remuda.Invalid, Detail: "the body ended before it was whole; send it again", Cause: err}
+	}
+}
+
+func tooLarge(limit int64) error {
+	return remuda.Fail(remuda.TooLarge, fmt.Sprintf("the body is larger than %d MiB, the most that this call takes; send less at once", limit>>20))
+}
+
+// readMembers checks what huma cannot: where broken JSON breaks, and members that are unknown or there twice.
+func (c *call) readMembers() error {
+	if !json.Valid(c.body) {
+		return brokenJSON(c.body)
+	}
+	d := document{data: c.body, registry: c.server.api.OpenAPI().Components.Schemas}
+	if err := d.check(c.route.body); err != nil {
+		return err
+	}
+	if d.ignored > 0 {
+		c.server.metrics.ignored.WithLabelValues(c.route.id).Add(float64(d.ignored))
+	}
+	if len(d.problems) > 0 {
+		return &remuda.Error{Kind: remuda.Invalid, Detail: sentence(d.problems), Fields: d.problems}
+	}
+	return nil
+}
+
+// brokenJSON says where a document stops being JSON.
+func brokenJSON(data []byte) error {
+	var nothing struct{}
+	var syntax *json.SyntaxError
+	message, at := "is not JSON", len(data)
+	if err := json.Unmarshal(data, &nothing); errors.As(err, &syntax) {
+		message, at = syntax.Error(), int(syntax.Offset)-1
+	}
+	line, column := lineColumn(data, at)
+	field := remuda.Field{Location: "body", Message: fmt.Sprintf("line %d, column %d: %s", line, column, message)}
+	return &Problem{
+		Kind: remuda.Invalid, Status: http.StatusBadRequest, Errors: []remuda.Field{field},
+		Detail: fmt.Sprintf("the body is not JSON at line %d, column %d: %s", line, column, message),
+	}
+}
+
+// explain puts a place in the document before what huma says of a member.
+func (c *call) explain(e *huma.ErrorDetail) string {
+	message := strings.ReplaceAll(e.Message, "property", "member")
+	if c.route.body == nil || !strings.HasPrefix(e.Location, "body") {
+		return message
+	}
+	d := document{data: c.body, registry: c.server.api.OpenAPI().Components.Schemas}
+	at, found := d.find(e.Location)
+	if !found {
+		return message
+	}
+	line, column := lineColumn(c.body, at)
+	return fmt.Sprintf("line %d, column %d: %s", line, column, message)
+}
+
+func compareFields(a, b remuda.Field) int { return strings.Compare(a.Location, b.Location) }

@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// humaContext lets call embed a Context beside a method of that name.
+type humaContext = huma.Context
+
+// call is one request to an operation, once it is known who asks and what the body says.
+type call struct {
+	humaContext
+	server    *Server
+	route     *route
+	request   *http.Request
+	out       *responder
+	principal control.Principal
+	body      []byte
+}
+
+// Unwrap lets humago find the request.
+func (c *call) Unwrap() huma.Context { return c.humaContext }
+
+// SetReadDeadline does nothing: the body was read before huma asks for it.
+func (c *call) SetReadDeadline(time.Time) error { return nil }
+
+// enter is the way into every operation: who asks, may they stand at this door, what do they send. Nothing of a body
+// is read before its sender is known.
+func (s *Server) enter(r *route) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		request, writer := humago.Unwrap(ctx)
+		c := &call{humaContext: ctx, server: s, route: r, request: request, out: writer.(*responder)}
+		if err := c.admit(); err != nil {
+			s.refuse(c.out, problemOf(err))
+			return
+		}
+		if err := c.readBody(); err != nil {
+			s.refuse(c.out, problemOf(err))
+			return
+		}
+		if r.holds > 0 {
+			_ = http.NewResponseController(c.out).SetWriteDeadline(time.Now().Add(r.holds + answerTime))
+		}
+		next(c)
+	}
+}
+
+// admit finds out who asks, and whether this is their door.
+func (c *call) admit() error {
+	if c.route.door == anyone {
+		return nil
+	}
+	bearer, err := bearerOf(c.request.Header)
+	if err != nil {
+		return err
+	}
+	c.principal, err = c.server.plane.Authenticate(c.request.Context(), bearer)
+	if err != nil {
+		return err
+	}
+	return c.route.door.admits(c.principal, c.Param)
+}
+
+// bearerOf reads the credential of a request.
+func bearerOf(header http.Header) (string, error) {
+	values := header.Values("Authorization")
+	if len(values) == 0 {
+		return "", remuda.Fail(remuda.Unauthenticated, "this call needs a token; send it as 'Authorization: Bearer rmd_…'")
+	}
+	scheme, bearer, found := strings.Cut(values[0], " ")
+	bearer = strings.TrimSpace(bearer)
+	if len(values) > 1 || !found || !strings.EqualFold(scheme, "Bearer") || bearer == "" || len(bearer) > maxToken {
+		return "", remuda.Fail(remuda.Unauthenticated, "the Authorization header must be one 'Bearer rmd_…', with a token of this control plane")
+	}
+	return bearer, nil
+}
+
+// maxToken is far beyond any token of ours: more is not worth asking the store about.
+const maxToken = 512
+
+// admits tells whether a principal may stand at this door.
+func (d door) admits(p control.Principal, param func(string) string) error {
+	switch d {
+	case user:
+		if p.User != nil {
+			return nil
+		}
+		return remuda.Fail(remuda.Forbidden, "this call is for people and their programs: use an organization token or an admin token")
+	case runner:
+		if p.Runner == "" {
+			return remuda.Fail(remuda.Forbidden, "this call is for runners: use the runner token that registering gave")
+		}
+		if id := param("runner"); id != "" && id != p.Runner {
+			return remuda.Fail(remuda.Forbidden, "a runner token speaks for its own runner alone; use the id that came with the token")
+		}
+		return nil
+	case task:
+		if p.Claim == "" {
+			return remuda.Fail(remuda.Forbidden, "this call is for the task-agent: use the task token that came with the claim")
+		}
+		if param("claim") != p.Claim {
+			return remuda.Fail(remuda.Forbidden, "a task token speaks for its own claim alone; use the id that came with the token")
+		}
+		return nil
+	}
+	return nil
+}
+
+// byUser is embedded in the input of operations at the users' door.
+type byUser struct {
+	door control.UserDoor
+	who  control.User
+}
+
+// Resolve opens the door: huma calls it when the request was understood.
+func (b *byUser) Resolve(ctx huma.Context) []error {
+	c := ctx.(*call)
+	b.who = *c.principal.User
+	b.door = c.server.plane.AsUser(b.who)
+	return nil
+}
+
+// byRunner is embedded in the input of operations at the runners' door.
+type byRunner struct{ door control.RunnerDoor }
+
+// Resolve opens the door.
+func (b *byRunner) Resolve(ctx huma.Context) []error {
+	c := ctx.(*call)
+	b.door = c.server.plane.AsRunner(c.principal.Runner)
+	return nil
+}
+
+// byTask is embedded in the input of operations at the task-agents' door.
+type byTask struct{ door control.TaskDoor }
+
+// Resolve opens the door.
+func (b *byTask) Resolve(ctx huma.Context) []error {
+	c := ctx.(*call)
+	b.door = c.server.plane.AsTask(c.principal.Claim)
+	return nil
+}
+
+// host is the address that a request came from, without its port.
+func host(r *http.Request) string {
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr // A unix socket has no port.
+	}
+	return address
+}
+
+// untilClosing is ctx, ended also when the server stops: for requests that are held open.
+func (s *Server) untilClosing(ctx context.Context) (context.Context, context.CancelFunc) {
+	held, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.closing, func() { cancel(errClosing) })
+	return held, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// errClosing is what held requests are told when the control plane stops.
+var errClosing = &remuda.Error{
+	Kind:   remuda.Unavailable,
+	Detail: "this control plane is stopping and nothing was changed; connect again in a second",
+	Retry:  time.Second,
+}

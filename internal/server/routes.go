@@ -1,0 +1,84 @@
+package server
+
+import "time"
+
+// longestHold is how long a sync is held when nothing happens; the rule decides, this bounds the connection.
+const longestHold = 50 * time.Second
+
+// addRoutes is the table of contents: who may call what, and what answers. Every line is also in the OpenAPI
+// document, under its id; texts.go says there what it does.
+func addRoutes(s *Server) {
+	const v1 = "/api/v1"
+
+	forUser(s, "GET "+v1+"/organizations", "list-organizations", listOrganizations)
+	forUser(s, "POST "+v1+"/organizations", "create-organization", createOrganization, made)
+	forUser(s, "GET "+v1+"/organizations/{organization}", "show-organization", showOrganization)
+	forUser(s, "PATCH "+v1+"/organizations/{organization}", "change-organization", changeOrganization)
+	forUser(s, "DELETE "+v1+"/organizations/{organization}", "delete-organization", deleteOrganization)
+	forUser(s, "GET "+v1+"/organizations/{organization}/suggested-namespace", "suggest-namespace", suggestNamespace)
+
+	forUser(s, "GET "+v1+"/namespaces", "list-namespaces", listNamespaces)
+	forUser(s, "POST "+v1+"/namespaces", "claim-namespace", claimNamespace, made)
+	forUser(s, "GET "+v1+"/namespaces/{namespace}", "show-namespace", showNamespace)
+	forUser(s, "DELETE "+v1+"/namespaces/{namespace}", "delete-namespace", deleteNamespace)
+	forUser(s, "POST "+v1+"/namespaces/{namespace}/transfer", "transfer-namespace", transferNamespace)
+	forUser(s, "POST "+v1+"/namespaces/{namespace}/rename", "rename-namespace", renameNamespace)
+
+	forUser(s, "GET "+v1+"/organizations/{organization}/projects", "list-projects", listProjects)
+	forUser(s, "POST "+v1+"/organizations/{organization}/projects", "create-project", createProject, made)
+	forUser(s, "GET "+v1+"/organizations/{organization}/projects/{project}", "show-project", showProject)
+	forUser(s, "PATCH "+v1+"/organizations/{organization}/projects/{project}", "change-project", changeProject)
+	forUser(s, "DELETE "+v1+"/organizations/{organization}/projects/{project}", "delete-project", deleteProject)
+
+	forUser(s, "GET "+v1+"/resource-classes", "list-resource-classes", listResourceClasses)
+	forUser(s, "POST "+v1+"/resource-classes", "create-resource-class", createResourceClass, made)
+	forUser(s, "GET "+v1+"/resource-classes/{namespace}/{name}", "show-resource-class", showResourceClass)
+	forUser(s, "PATCH "+v1+"/resource-classes/{namespace}/{name}", "change-resource-class", changeResourceClass)
+	forUser(s, "DELETE "+v1+"/resource-classes/{namespace}/{name}", "delete-resource-class", deleteResourceClass)
+
+	forUser(s, "GET "+v1+"/tokens", "list-tokens", listTokens)
+	forUser(s, "POST "+v1+"/tokens", "create-token", createToken, made)
+	forUser(s, "DELETE "+v1+"/tokens/{token}", "revoke-token", revokeToken)
+
+	forAnyone(s, "POST "+v1+"/runners", "register-runner", s.registerRunner, made)
+	forUser(s, "GET "+v1+"/runners", "list-runners", listRunners)
+	forUser(s, "GET "+v1+"/runners/{runner}", "show-runner", showRunner)
+	forUser(s, "POST "+v1+"/runners/{runner}/pause", "pause-runner", pauseRunner)
+	forUser(s, "POST "+v1+"/runners/{runner}/resume", "resume-runner", resumeRunner)
+	forUser(s, "POST "+v1+"/runners/{runner}/drain", "drain-runner", drainRunner)
+	forRunner(s, "POST "+v1+"/runners/{runner}/sync", "sync-runner", s.syncRunner, held(longestHold))
+	forRunner(s, "DELETE "+v1+"/runners/{runner}", "goodbye-runner", goodbyeRunner)
+
+	forUser(s, "POST "+v1+"/tasks", "submit-job", submitJob, made, large)
+	forUser(s, "GET "+v1+"/tasks", "list-tasks", listTasks)
+	forUser(s, "GET "+v1+"/tasks/{task}", "show-task", showTask)
+	forUser(s, "POST "+v1+"/tasks/{task}/cancel", "cancel-task", cancelTask)
+	forUser(s, "POST "+v1+"/tasks/{task}/retry", "retry-task", retryTask, made)
+	forUser(s, "GET "+v1+"/tasks/{task}/why", "explain-task", explainTask)
+	forUser(s, "GET "+v1+"/tasks/{task}/output", "read-output", s.readOutput, streams(plainText, eventStream))
+
+	forUser(s, "GET "+v1+"/events", "list-events", s.listEvents, streams(eventStream))
+
+	forTask(s, "POST "+v1+"/claims/{claim}/begin", "begin-claim", beginClaim)
+	forTask(s, "PUT "+v1+"/claims/{claim}/steps", "report-steps", reportSteps)
+	forTask(s, "GET "+v1+"/claims/{claim}/steps/{step}/output", "show-stream", showStream)
+	forTask(s, "POST "+v1+"/claims/{claim}/steps/{step}/output", "append-output", appendOutput, large)
+	forTask(s, "POST "+v1+"/claims/{claim}/steps/{step}/output/close", "close-stream", closeStream)
+	forRunner(s, "POST "+v1+"/claims/{claim}/finish", "finish-claim", finishClaim)
+	forRunner(s, "POST "+v1+"/claims/{claim}/return", "return-claim", returnClaim)
+
+	forUser(s, "GET "+v1+"/whoami", "whoami", whoAmI)
+	forAnyone(s, "GET "+v1+"/version", "version", s.version)
+	s.plain("GET "+v1+"/openapi.json", "openapi-json", "application/openapi+json", s.openAPIJSON)
+	s.plain("GET "+v1+"/openapi.yaml", "openapi-yaml", "application/openapi+yaml", s.openAPIYAML)
+	s.plain("GET "+v1+"/docs", "docs", "text/html", s.docs)
+
+	s.plain("GET /healthz", "healthz", plainText, s.healthz)
+	s.plain("GET /readyz", "readyz", plainText, s.readyz)
+	s.plain("GET /metrics", "metrics", plainText, s.showMetrics)
+
+	if s.options.Home != nil {
+		s.pages(s.options.Home, "GET /{$}", "GET /style.css", "POST /sign-in", "POST /sign-out")
+	}
+	s.mux.HandleFunc("/", s.elsewhere)
+}

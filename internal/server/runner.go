@@ -1,0 +1,92 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+type registerRunnerInput struct {
+	ip   string
+	Body remuda.Registration
+}
+
+// Resolve notes where the runner is.
+func (in *registerRunnerInput) Resolve(ctx huma.Context) []error {
+	in.ip = host(ctx.(*call).request)
+	return nil
+}
+
+func (s *Server) registerRunner(ctx context.Context, in *registerRunnerInput) (remuda.Registered, error) {
+	return s.plane.Register(ctx, in.Body, in.ip)
+}
+
+type listRunnersInput struct {
+	byUser
+	ResourceClass string             `query:"resource_class" maxLength:"130" doc:"Only those that serve this class, as namespace/name"`
+	Organization  string             `query:"organization" maxLength:"64" doc:"Only those of this organization's classes"`
+	State         remuda.RunnerState `query:"state" enum:"idle,busy,draining,paused,silent,lost" doc:"Only those in this state"`
+	Paging
+}
+
+func listRunners(ctx context.Context, in *listRunnersInput) (remuda.Page[remuda.Runner], error) {
+	filter := control.RunnerFilter{ResourceClass: in.ResourceClass, Organization: in.Organization, State: in.State}
+	return listed(in.door.Runners(ctx, filter, in.query()))
+}
+
+type runnerInput struct {
+	byUser
+	Runner string `path:"runner" doc:"The runner's id"`
+}
+
+func showRunner(ctx context.Context, in *runnerInput) (remuda.Runner, error) {
+	return in.door.Runner(ctx, in.Runner)
+}
+
+func pauseRunner(ctx context.Context, in *runnerInput) (remuda.Runner, error) {
+	return in.door.PauseRunner(ctx, in.Runner, true)
+}
+
+func resumeRunner(ctx context.Context, in *runnerInput) (remuda.Runner, error) {
+	return in.door.PauseRunner(ctx, in.Runner, false)
+}
+
+func drainRunner(ctx context.Context, in *runnerInput) (remuda.Runner, error) {
+	return in.door.DrainRunner(ctx, in.Runner)
+}
+
+type syncRunnerInput struct {
+	byRunner
+	Runner string `path:"runner" doc:"The runner's own id"`
+	Body   remuda.Sync
+}
+
+// syncRunner holds the runner's one request. It ends early when the control plane stops, so that the runner asks
+// again where somebody answers.
+func (s *Server) syncRunner(ctx context.Context, in *syncRunnerInput) (remuda.SyncAnswer, error) {
+	leave, err := s.syncs.take()
+	if err != nil {
+		return remuda.SyncAnswer{}, err
+	}
+	defer leave()
+	hold, end := s.untilClosing(ctx)
+	defer end()
+	answer, err := in.door.Sync(hold, in.Body)
+	if err != nil && errors.Is(context.Cause(hold), errClosing) {
+		return remuda.SyncAnswer{}, errClosing
+	}
+	return answer, err
+}
+
+type goodbyeRunnerInput struct {
+	byRunner
+	Runner string `path:"runner" doc:"The runner's own id"`
+}
+
+func goodbyeRunner(ctx context.Context, in *goodbyeRunnerInput) (nothing, error) {
+	return nothing{}, in.door.Goodbye(ctx)
+}

@@ -1,0 +1,171 @@
+// Package server is the native API over HTTP. Its handlers decide nothing: each decodes a request, calls one rule of
+// internal/control, and encodes the answer. routes.go is its table of contents.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// Options is what a Server is made of. Plane and Log are needed, everything else has a default.
+type Options struct {
+	Plane   *control.Plane
+	Log     *slog.Logger
+	Version string // of this control plane, such as 0.1.0
+
+	// Home answers GET / and what else browsers ask for; nothing is there when it is nil.
+	Home http.Handler
+
+	// OpenMetrics shows /metrics to everybody. Without it an admin token is asked for, since the names of classes,
+	// and how busy they are, are nobody else's business.
+	OpenMetrics bool
+
+	MaxSyncs     int // requests of runners that are held open at once; 20,000 when 0
+	MaxFollowers int // streams of output or events that are open at once; 2,000 when 0
+}
+
+// Server answers HTTP requests. Make one with New; Serve runs it on a listener.
+type Server struct {
+	options   Options
+	plane     *control.Plane
+	log       *slog.Logger
+	mux       *http.ServeMux
+	api       huma.API
+	routes    []*route
+	metrics   *metrics
+	syncs     places
+	followers places
+	heartbeat time.Duration
+
+	closing context.Context // ends when the server stops: held requests are let go
+	close   context.CancelFunc
+}
+
+// New makes a Server that answers at once; it starts nothing.
+func New(o Options) *Server {
+	if o.MaxSyncs == 0 {
+		o.MaxSyncs = 20_000
+	}
+	if o.MaxFollowers == 0 {
+		o.MaxFollowers = 2_000
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	s := &Server{
+		options:   o,
+		plane:     o.Plane,
+		log:       o.Log,
+		mux:       http.NewServeMux(),
+		syncs:     newPlaces(o.MaxSyncs),
+		followers: newPlaces(o.MaxFollowers),
+		heartbeat: 15 * time.Second, // under the 30 s and 60 s after which common proxies take a connection for dead
+	}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.metrics = newMetrics(s)
+	s.api = s.newAPI()
+	addRoutes(s)
+	finishDocument(s.api.OpenAPI())
+	return s
+}
+
+// Close lets go of every request that is held open, so that an http.Server can shut down. Later ones are refused.
+func (s *Server) Close() { s.close() }
+
+// answerTime is how long an answer may take to be written, where an operation does not say otherwise.
+const answerTime = 30 * time.Second
+
+// bodyTime is how long a request's body may take to arrive, where an operation does not say otherwise.
+const bodyTime = 30 * time.Second
+
+// ServeHTTP answers one request. Whatever happens below, the answer carries the headers that protect browsers and
+// the request's id, a deadline holds, and a panic ends this request alone.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := time.Now()
+	out := &responder{ResponseWriter: w, id: requestID()}
+	protect(out.Header())
+	out.Header().Set("X-Request-Id", out.id)
+
+	// A deadline that an earlier request set on this connection still holds, so each sets its own.
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetWriteDeadline(started.Add(answerTime))
+	if r.ContentLength != 0 {
+		_ = deadline.SetReadDeadline(started.Add(bodyTime))
+	}
+
+	defer func() {
+		caught := recover()
+		if caught == http.ErrAbortHandler { //nolint:errorlint // a panic's value is compared, as net/http does
+			panic(caught)
+		}
+		if caught != nil {
+			s.log.Error("request panicked", "request_id", out.id, "route", r.Pattern, "panic", caught, "stack", string(debug.Stack()))
+			s.refuse(out, &Problem{cause: errPanic, Kind: remuda.Internal})
+		}
+		s.metrics.answered(r.Pattern, out.status(), time.Since(started))
+		s.log.Debug("answered", "request_id", out.id, "route", r.Pattern, "status", out.status(), "took", time.Since(started))
+	}()
+	s.mux.ServeHTTP(out, r)
+}
+
+// requestID is what people quote when they report a fault.
+func requestID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil.String() // No randomness: an answer without an id of its own is better than none.
+	}
+	return id.String()
+}
+
+// protect sets what every answer tells browsers. Nothing of ours is ever embedded, sniffed, cached by a proxy or
+// shared with another origin; pages that need more than the strictest policy say so themselves.
+func protect(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// responder remembers what was answered, for logs and metrics.
+type responder struct {
+	http.ResponseWriter
+	id   string
+	code int // 0 until something was answered
+}
+
+// WriteHeader remembers the first status.
+func (w *responder) WriteHeader(code int) {
+	if w.code == 0 && code >= 200 {
+		w.code = code
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write is an answer of 200 unless a status came first.
+func (w *responder) Write(data []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	return w.ResponseWriter.Write(data)
+}
+
+// Unwrap lets http.ResponseController find what can flush and hold deadlines.
+func (w *responder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *responder) status() int {
+	if w.code == 0 {
+		return http.StatusOK // As net/http answers a handler that said nothing.
+	}
+	return w.code
+}

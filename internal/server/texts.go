@@ -1,0 +1,106 @@
+package server
+
+import "github.com/danielgtaylor/huma/v2"
+
+// text is what people read about an operation.
+type text struct {
+	tag         string
+	summary     string
+	description string
+	example     string // of the request's body, as JSON
+}
+
+const introduction = `The native API of a Remuda control plane: organizations and their namespaces, projects, resource classes, tokens, runners, tasks and events; and what runners and task-agents say.
+
+Send a token as ` + "`Authorization: Bearer rmd_…`" + `. Each operation names the door at which it stands: people and their programs use a userToken, a registered runner its runnerToken, the task-agent of a claim its taskToken.
+
+What fails is answered with a problem document (RFC 9457): kind is for programs, detail is a sentence that says what to do. Requests of people with an unknown member are refused, with its place and the nearest known name; unknown members that runners and agents send are ignored.
+
+Lists come in pages: give next of one answer as cursor of the next call. Lengths of time are written as 90s, 10m, 5h or 2d.`
+
+func tags() []*huma.Tag {
+	return []*huma.Tag{
+		{Name: "organizations", Description: "Who owns everything below them."},
+		{Name: "namespaces", Description: "Unique names that organizations claim, at most one each: the first part of every resource class's name."},
+		{Name: "projects", Description: "What fairness, limits and fork policy count by."},
+		{Name: "resource classes", Description: "The labels that tasks ask for, and the pools of runners that serve them."},
+		{Name: "tokens", Description: "Credentials of runners' classes, of people and of programs."},
+		{Name: "runners", Description: "The machines that carry out tasks."},
+		{Name: "tasks", Description: "Work: submitted, watched, cancelled, repeated."},
+		{Name: "events", Description: "What changed, in order."},
+		{Name: "claims", Description: "What the holder of a lease on one attempt of a task says."},
+		{Name: "instance", Description: "This control plane itself."},
+	}
+}
+
+// texts has every operation by its id.
+var texts = map[string]text{
+	"list-organizations":  {tag: "organizations", summary: "List organizations", description: "Those that the token may see."},
+	"create-organization": {tag: "organizations", summary: "Create an organization", description: "For the instance's administrator.", example: `{"name": "acme", "vcs_name": "Acme-Inc", "task_limit": 20}`},
+	"show-organization":   {tag: "organizations", summary: "Show an organization"},
+	"change-organization": {tag: "organizations", summary: "Change an organization", description: "Members that are not said stay as they are.", example: `{"task_limit": 40}`},
+	"delete-organization": {tag: "organizations", summary: "Delete an organization", description: "Refused while it owns something."},
+	"suggest-namespace":   {tag: "organizations", summary: "Suggest a namespace", description: "The name that the organization has on its version control host, in lower case."},
+
+	"list-namespaces":    {tag: "namespaces", summary: "List namespaces", description: "Those that the token may see."},
+	"claim-namespace":    {tag: "namespaces", summary: "Claim a namespace", description: "An organization has at most one, and cannot change it: only the instance's administrator can.", example: `{"name": "acme", "organization": "acme"}`},
+	"show-namespace":     {tag: "namespaces", summary: "Show a namespace"},
+	"delete-namespace":   {tag: "namespaces", summary: "Delete a namespace", description: "Refused while resource classes carry it."},
+	"transfer-namespace": {tag: "namespaces", summary: "Give a namespace to another organization", description: "For the instance's administrator; written to the events.", example: `{"organization": "acme-labs"}`},
+	"rename-namespace":   {tag: "namespaces", summary: "Rename a namespace", description: "For the instance's administrator; written to the events. Its resource classes are renamed with it.", example: `{"name": "acme-labs"}`},
+
+	"list-projects":  {tag: "projects", summary: "List an organization's projects"},
+	"create-project": {tag: "projects", summary: "Create a project", description: "A submission that names a new project makes it too, with what is usual.", example: `{"name": "app", "visibility": "private", "weight": 2}`},
+	"show-project":   {tag: "projects", summary: "Show a project"},
+	"change-project": {tag: "projects", summary: "Change a project", description: "Members that are not said stay as they are.", example: `{"task_limit": 5}`},
+	"delete-project": {tag: "projects", summary: "Delete a project", description: "Refused while tasks of it have not ended."},
+
+	"list-resource-classes": {tag: "resource classes", summary: "List resource classes", description: "Those that the token may see, with how many tasks wait and run and how many runners are connected."},
+	"create-resource-class": {tag: "resource classes", summary: "Create a resource class", description: "In a namespace of the caller's organization.", example: `{"name": "acme/linux", "description": "Linux with 8 cores", "task_limit": 50}`},
+	"show-resource-class":   {tag: "resource classes", summary: "Show a resource class"},
+	"change-resource-class": {tag: "resource classes", summary: "Change a resource class", description: "Members that are not said stay as they are.", example: `{"access": "some", "organizations": ["acme-labs"]}`},
+	"delete-resource-class": {tag: "resource classes", summary: "Delete a resource class", description: "Refused while it has tokens, unless forced, and always while it has tasks that have not ended."},
+
+	"list-tokens":  {tag: "tokens", summary: "List tokens", description: "Without the secrets: those are shown once, when they are made."},
+	"create-token": {tag: "tokens", summary: "Create a token", description: "The answer has the secret. It is shown here and never again: only its hash is kept.", example: `{"kind": "class", "nickname": "build machines", "resource_class": "acme/linux"}`},
+	"revoke-token": {tag: "tokens", summary: "Revoke a token", description: "It opens nothing from now on. Revoking a class token stops registrations and new claims by it, never tasks that run."},
+
+	"register-runner": {tag: "runners", summary: "Register a runner", description: "The class tokens in the body are the credential. The answer has the runner's own token, shown once.", example: `{"tokens": ["rmd_cls_…"], "name": "builder-1", "version": "0.1.0", "slots": 2, "capabilities": ["job"], "public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`},
+	"list-runners":    {tag: "runners", summary: "List runners"},
+	"show-runner":     {tag: "runners", summary: "Show a runner", description: "With the claims that it holds."},
+	"pause-runner":    {tag: "runners", summary: "Pause a runner", description: "It finishes what it has and takes nothing new until it is resumed."},
+	"resume-runner":   {tag: "runners", summary: "Resume a runner"},
+	"drain-runner":    {tag: "runners", summary: "Drain a runner", description: "It finishes what it has, takes nothing new, and exits."},
+	"sync-runner":     {tag: "runners", summary: "Ask for work and orders", description: "The runner's one open request. It is held up to 10 s while the runner holds claims, up to 50 s otherwise, and answered as soon as there is anything to say. Its arrival extends all claims that the runner holds.", example: `{"holding": [], "ready": true}`},
+	"goodbye-runner":  {tag: "runners", summary: "Say goodbye", description: "The runner ends: what it still holds goes back to the queue or is lost, as its task says."},
+
+	"submit-job":   {tag: "tasks", summary: "Submit a job", description: "Makes its tasks, one for each of parallelism. With an Idempotency-Key it can be sent again without harm when the answer was lost.", example: `{"name": "hello", "resource_class": "acme/linux", "job": {"steps": [{"run": {"command": "echo hello"}}]}}`},
+	"list-tasks":   {tag: "tasks", summary: "List tasks", description: "The newest first."},
+	"show-task":    {tag: "tasks", summary: "Show a task", description: "With its attempts and their steps."},
+	"cancel-task":  {tag: "tasks", summary: "Cancel a task", description: "One that waits ends at once; one that runs ends when its runner has ended it."},
+	"retry-task":   {tag: "tasks", summary: "Repeat a task", description: "Submits a new task that is like it, with retry_of. Only a task that has ended can be repeated."},
+	"explain-task": {tag: "tasks", summary: "Tell why a task waits", description: "One sentence for each reason, the one to act on first."},
+	"read-output":  {tag: "tasks", summary: "Read a task's output", description: outputText},
+
+	"list-events": {tag: "events", summary: "List events", description: "With `Accept: text/event-stream` it stays open and sends each event as it is written: `event: event`, its id, and the same JSON as data."},
+
+	"begin-claim":   {tag: "claims", summary: "Ask for leave to execute", description: "Nothing of the user's runs before this is granted. Repeating it is harmless.", example: `{"steps": [{"number": 0, "name": "echo hello", "state": "pending"}]}`},
+	"report-steps":  {tag: "claims", summary: "Report where steps stand", example: `{"steps": [{"number": 0, "name": "echo hello", "state": "succeeded", "exit_code": 0}]}`},
+	"show-stream":   {tag: "claims", summary: "Ask what is held of a step's output", description: "Whoever sends output goes on from here."},
+	"append-output": {tag: "claims", summary: "Append a chunk to a step's output", description: "A chunk that does not start at the length held changes nothing. Either way the answer says what is held, so that sending a chunk again is harmless and a gap impossible."},
+	"close-stream":  {tag: "claims", summary: "Close a step's output", description: "Says how long it is in all.", example: `{"length": 6}`},
+	"finish-claim":  {tag: "claims", summary: "Say how a task ended", description: "By the runner, when the process tree is dead and the folder clean. Repeated with the same result it answers as the first time; another result is a conflict.", example: `{"state": "succeeded"}`},
+	"return-claim":  {tag: "claims", summary: "Hand a claim back", description: "The runner could not carry it out, which says nothing about the task: it is queued again, or fails when its attempts are used up.", example: `{"detail": "the disk is full"}`},
+
+	"whoami":       {tag: "instance", summary: "Tell who the token acts for"},
+	"version":      {tag: "instance", summary: "Tell which version runs here"},
+	"openapi-json": {tag: "instance", summary: "This document as JSON"},
+	"openapi-yaml": {tag: "instance", summary: "This document as YAML"},
+	"docs":         {tag: "instance", summary: "This document as a page to read"},
+	"healthz":      {tag: "instance", summary: "Tell that the process is alive"},
+	"readyz":       {tag: "instance", summary: "Tell whether requests should be sent here", description: "503 when the store cannot be used, or the server is stopping."},
+	"metrics":      {tag: "instance", summary: "Metrics in Prometheus' text format", description: "Asks for an admin token, unless the server was told to show them to everybody: the names of classes, and how busy they are, tell more than a stranger should know."},
+}
+
+const outputText = "As `text/plain`: the bytes from the offset on, as they were written. With `follow=true` it stays open until the task has ended. A marker in brackets stands where output is not kept.\n\n" +
+	"As `text/event-stream`: `event: task` with the task as JSON, at once and whenever it or its steps change; `event: output` with `{\"step\", \"offset\", \"data\"}`, data in base64, its id being `attempt:offset` of the byte after it; `event: skipped` with `{\"from\", \"next\"}` where output is not kept; and `event: end` when the task has ended and all was sent. Comments keep the connection open. Send the last id as `Last-Event-ID` to go on without a gap or a repetition."

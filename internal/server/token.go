@@ -1,0 +1,50 @@
+package server
+
+import (
+	"context"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+type listTokensInput struct {
+	byUser
+	Kind          remuda.TokenKind `query:"kind" enum:"class,organization,admin" doc:"Only tokens of this kind"`
+	ResourceClass string           `query:"resource_class" maxLength:"130" doc:"Only those of this class, as namespace/name"`
+	Organization  string           `query:"organization" maxLength:"64" doc:"Only those of this organization"`
+	Paging
+}
+
+func listTokens(ctx context.Context, in *listTokensInput) (remuda.Page[remuda.Token], error) {
+	filter := control.TokenFilter{Kind: in.Kind, ResourceClass: in.ResourceClass, Organization: in.Organization}
+	return listed(in.door.Tokens(ctx, filter, in.query()))
+}
+
+type newToken struct {
+	Kind          remuda.TokenKind `json:"kind" enum:"class,organization,admin" doc:"At which door it opens" example:"class"`
+	Nickname      string           `json:"nickname" minLength:"1" maxLength:"200" doc:"What people call it: it names who acts, in audit and lists" example:"build machines"`
+	ResourceClass string           `json:"resource_class,omitempty" maxLength:"130" doc:"Of a class token: which class, as namespace/name" example:"acme/linux"`
+	Organization  string           `json:"organization,omitempty" maxLength:"64" doc:"Of an organization token: which organization"`
+	Role          remuda.Role      `json:"role,omitempty" enum:"viewer,member,admin" doc:"Of an organization token: what it may do"`
+}
+
+type createTokenInput struct {
+	byUser
+	Body newToken
+}
+
+func createToken(ctx context.Context, in *createTokenInput) (remuda.Token, error) {
+	b := in.Body
+	return in.door.CreateToken(ctx, remuda.Token{
+		Kind: b.Kind, Nickname: b.Nickname, ResourceClass: b.ResourceClass, Organization: b.Organization, Role: b.Role,
+	})
+}
+
+type tokenInput struct {
+	byUser
+	Token string `path:"token" doc:"The token's id, never the token itself"`
+}
+
+func revokeToken(ctx context.Context, in *tokenInput) (nothing, error) {
+	return nothing{}, in.door.RevokeToken(ctx, in.Token)
+}
