@@ -193,6 +193,18 @@ func TestASecretThatIsAddedIsMaskedInWhatIsStillHeldBack(t *testing.T) {
 	}
 }
 
+func TestASecretThatIsAddedMayBeginInsideOfOneThatIsMaskedAlready(t *testing.T) {
+	f := New("abcd", "cdefgh")
+	s := f.Stream()
+	if out, _ := s.Next([]byte("abcdef")); len(out) > 0 {
+		t.Fatalf("got %q, though cdefgh may follow", out)
+	}
+	f.Add("bcdefX")
+	if out, _ := s.Next([]byte("X!")); string(out) != "[secret]!" {
+		t.Errorf("got %q", out)
+	}
+}
+
 func TestWithoutSecretsEverythingIsShownAtOnce(t *testing.T) {
 	s := New().Stream()
 	if out, source := s.Next([]byte("any\x00thing")); string(out) != "any\x00thing" || source != 9 {

@@ -61,7 +61,8 @@ func (p *Problems) take(n *Node, err error) {
 	if err == nil {
 		return
 	}
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
 		for _, one := range several.Unwrap() {
 			p.take(n, one)
 		}
