@@ -222,3 +222,8 @@ func (t *transition) serve(ctx context.Context, row RunnerRow, tokens []remuda.S
 	}
 	return nil
 }
+
+// ConnectedSince is when a runner must have been seen to be called connected.
+func ConnectedSince() Micros {
+	return micros(time.Now().Add(-holdIdle - silentAfter/2))
+}
