@@ -1,0 +1,211 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// backstop is how much longer than its timeout a task may take before the runner ends it: the agent, which ends it
+// itself, has had its turn.
+const backstop = 30 * time.Second
+
+// longestDetail is what the control plane takes of a sentence.
+const longestDetail = 4096
+
+// patienceForWord is how long one try to say how a claim ended may take.
+const patienceForWord = 15 * time.Second
+
+// carriage is one claim on its way from delivery to its last word.
+type carriage struct {
+	*Runner
+	claim remuda.Claim
+	here  bool // an earlier runner left something of it here
+	log   *slog.Logger
+}
+
+// run carries the claim out and says how it ended. It returns when that was acknowledged, or nobody wants to know.
+func (c carriage) run(ctx context.Context) {
+	if c.claim.CancelGrace <= 0 {
+		c.claim.CancelGrace = remuda.Duration(c.config.CancelGrace)
+	}
+	result, err := c.outcome(ctx)
+	switch {
+	case !c.ended(c.claim.ID):
+		c.log.Info("ended, since the claim is not ours any more")
+	case err == nil:
+		c.log.Info("ended", "state", result.State, "reason", result.Reason)
+		if !c.say(ctx, "finish", func(ctx context.Context, p ControlPlane) error {
+			return p.Finish(ctx, c.claim.ID, result)
+		}) {
+			return
+		}
+	case ctx.Err() != nil && !Ends(ctx):
+		// The runner stops: what runs is left to its successor, which says how it ended.
+		c.log.Info("left running", "because", err)
+		return
+	default:
+		c.log.Error("could not be carried out; handed back", "error", err)
+		if !c.say(ctx, "return", func(ctx context.Context, p ControlPlane) error {
+			return p.Return(ctx, c.claim.ID, c.handBack(err))
+		}) {
+			return
+		}
+	}
+	if err := c.executor.Forget(context.WithoutCancel(ctx), c.claim.ID); err != nil {
+		c.log.Error("what is left of the claim cannot be removed", "error", err)
+	}
+}
+
+// errUnstarted says why a claim was not even started.
+var errUnstarted = errors.New("the runner drains")
+
+func (c carriage) handBack(err error) remuda.Return {
+	unstarted := errors.Is(err, errUnstarted)
+	return remuda.Return{Detail: shorten(err.Error(), longestDetail), Draining: unstarted}
+}
+
+// outcome is the claim's result, or why there is none.
+func (c carriage) outcome(ctx context.Context) (result remuda.Result, err error) {
+	work, err := c.open()
+	if err != nil {
+		return result, err
+	}
+	started := c.claim.Begun || c.here
+	switch {
+	case c.claim.Begun && !c.here:
+		return result, errors.New("it had begun, and nothing of it is left on this machine")
+	case !started && Ends(ctx):
+		return remuda.Result{State: remuda.Canceled, Detail: "cancelled before it was started"}, nil
+	case !started && c.isFull():
+		return result, errUnstarted
+	case !started:
+		var refusal Refusal
+		if err := c.config.check(ctx, c.claim); errors.As(err, &refusal) {
+			return remuda.Result{State: remuda.Failed, Reason: remuda.ReasonPolicy, Detail: string(refusal)}, nil
+		} else if Ends(ctx) {
+			return remuda.Result{State: remuda.Canceled, Detail: "cancelled before it was started"}, nil
+		} else if err != nil {
+			return result, err
+		}
+	}
+	return c.execute(ctx, work)
+}
+
+// isFull is true when a new claim came that the runner did not ask for: it crossed a request that said so.
+func (c carriage) isFull() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining || c.config.Mode == SingleTask && len(c.held) > 1
+}
+
+// open makes work of the claim: what is sealed in it is for this runner's key alone.
+func (c carriage) open() (Work, error) {
+	plain, err := c.config.Key.Open([]byte(c.claim.ID), c.claim.Sealed)
+	if err != nil {
+		return Work{}, fmt.Errorf("the claim's secrets are not sealed to this runner: %w", err)
+	}
+	var secrets remuda.ClaimSecrets
+	if err := json.Unmarshal(plain, &secrets); err != nil {
+		// The decoder's own words may quote what it read.
+		return Work{}, errors.New("the claim's secrets are not in a form that this runner reads")
+	}
+	return Work{Claim: c.claim, Secrets: secrets.Secrets, Plane: c.controlPlane().Task(c.claim.ID, secrets.Token)}, nil
+}
+
+// execute lets the executor do it, bounded in time, and survives its panic.
+func (c carriage) execute(ctx context.Context, work Work) (result remuda.Result, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.log.Error("the executor panicked", "panic", fault, "stack", string(debug.Stack()))
+			err = errors.New("the executor panicked; the runner's log has the details")
+		}
+	}()
+	bounded, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	bound := c.bound()
+	defer time.AfterFunc(bound, func() { end(ErrTimeout) }).Stop()
+
+	result, err = c.executor.Execute(bounded, work)
+	if err != nil {
+		return remuda.Result{}, err
+	}
+	if errors.Is(context.Cause(bounded), ErrTimeout) && result.State == remuda.Canceled {
+		// Its agent knows no more than that it was told to end.
+		result = remuda.Result{State: remuda.Failed, Reason: remuda.ReasonTimeout,
+			Detail: fmt.Sprintf("it ran for longer than %s, which is all that this runner gives", remuda.Duration(bound))}
+	}
+	switch result.State {
+	case remuda.Succeeded, remuda.Failed, remuda.Canceled:
+	default:
+		return remuda.Result{}, fmt.Errorf("the executor's result has state %q, which no task ends with", result.State)
+	}
+	result.Detail = shorten(result.Detail, longestDetail)
+	return result, nil
+}
+
+// bound is how long the task may run here: at most MaxRunTime since it was claimed, and hardly longer than it asks for.
+func (c carriage) bound() time.Duration {
+	bound := c.config.MaxRunTime
+	if asked := c.claim.Timeout.Std(); asked > 0 {
+		bound = min(bound, asked+c.claim.CancelGrace.Std()+backstop)
+	}
+	if !c.here {
+		return bound
+	}
+	// An adopted task has had some of its time. The claim's time is of another clock: it may only shorten.
+	return max(0, bound-max(0, time.Since(c.claim.ClaimedAt)))
+}
+
+// say repeats the last word on a claim until it is acknowledged or does not matter any more. It is false when neither
+// came true in the time that a stopping runner has: its successor says it then.
+func (c carriage) say(ctx context.Context, what string, word func(ctx context.Context, p ControlPlane) error) bool {
+	waits, hurry := backoff(), c.hurry.Done()
+	var over <-chan time.Time
+	for {
+		// Whatever ended the work, its last word must still arrive.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patienceForWord)
+		err := word(last, c.controlPlane())
+		cancel()
+		switch {
+		case err == nil:
+			return true
+		case c.isLost(c.claim.ID):
+			return true
+		case !worthRepeating(err):
+			c.log.Warn("the control plane does not take the last word on the claim", "word", what, "error", err)
+			return true
+		}
+		c.log.Warn("the last word on the claim did not arrive; trying again", "word", what, "error", err)
+		wait, _ := waits.Next()
+		timer := time.NewTimer(max(wait, retryAfter(err)))
+		for waiting := true; waiting; {
+			select {
+			case <-timer.C:
+				waiting = false
+			case <-hurry:
+				hurry, over = nil, time.After(lastWords)
+				timer.Reset(min(wait, firstWait))
+			case <-over:
+				timer.Stop()
+				c.log.Error("the runner stops before the last word on the claim arrived; its successor says it", "word", what)
+				return false
+			}
+		}
+	}
+}
+
+// worthRepeating is true for failures that may pass. A runner that is not known any more is about to register again.
+func worthRepeating(err error) bool {
+	switch remuda.KindOf(err) {
+	case remuda.Gone, remuda.NotFound, remuda.Conflict, remuda.Forbidden, remuda.Invalid, remuda.TooLarge:
+		return false
+	}
+	return true
+}

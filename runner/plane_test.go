@@ -1,0 +1,290 @@
+package runner_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/agent"
+	"github.com/remuda-dev/remuda/internal/seal"
+	"github.com/remuda-dev/remuda/runner"
+)
+
+// fakePlane is a control plane in memory that knows one runner, and answers as the real one does: held open, and with
+// the difference between what it knows and what the runner says.
+type fakePlane struct {
+	key     *seal.Key
+	slots   int
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced when there may be something to say
+	queue   []remuda.Claim
+	live    map[string]remuda.Claim
+	cancels map[string]bool
+	order   bool // it tells the runner to drain
+	knows   bool // it has been told that the runner drains
+
+	syncs     []remuda.Sync
+	finished  map[string][]remuda.Result
+	returned  map[string][]remuda.Return
+	goodbyes  int
+	deafUntil int                 // so many of the next requests are never answered
+	loseNext  int                 // so many of the next answers with claims get lost on the road
+	repeat    bool                // each claim is delivered twice in one answer
+	finishErr func(try int) error // what Finish fails with
+	syncErr   func(try int) error // what Sync fails with
+}
+
+func newPlane() *fakePlane {
+	key, err := seal.NewKey()
+	if err != nil {
+		panic(err)
+	}
+	return &fakePlane{
+		key: key, slots: 1, changed: make(chan struct{}), live: map[string]remuda.Claim{}, cancels: map[string]bool{},
+		finished: map[string][]remuda.Result{}, returned: map[string][]remuda.Return{},
+	}
+}
+
+// claim makes one that is sealed to the runner.
+func (p *fakePlane) claim(id string) remuda.Claim {
+	plain, err := json.Marshal(remuda.ClaimSecrets{Token: "token of " + id, Secrets: map[string]string{"PASSWORD": "of " + id}})
+	if err != nil {
+		panic(err)
+	}
+	sealed, err := seal.To(p.key.Public(), []byte(id), plain)
+	if err != nil {
+		panic(err)
+	}
+	return remuda.Claim{
+		ID: id, Attempt: 1, Sealed: sealed, ClaimedAt: time.Now(),
+		Task: remuda.ClaimTask{ID: "task of " + id, Implementation: "job", Organization: "acme"},
+	}
+}
+
+func (p *fakePlane) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// submit queues tasks for the runner.
+func (p *fakePlane) submit(claims ...remuda.Claim) {
+	p.change(func() { p.queue = append(p.queue, claims...) })
+}
+
+// holds makes claims live as if the runner had them from an earlier life.
+func (p *fakePlane) holds(claims ...remuda.Claim) {
+	p.change(func() {
+		for _, claim := range claims {
+			p.live[claim.ID] = claim
+		}
+	})
+}
+
+func (p *fakePlane) cancel(id string) { p.change(func() { p.cancels[id] = true }) }
+
+// lose takes a claim from the runner.
+func (p *fakePlane) lose(id string) { p.change(func() { delete(p.live, id) }) }
+
+func (p *fakePlane) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnswer, error) {
+	p.mu.Lock()
+	p.syncs = append(p.syncs, said)
+	try := len(p.syncs)
+	deaf, fail := p.deafUntil > 0, p.syncErr
+	if deaf {
+		p.deafUntil--
+	}
+	p.mu.Unlock()
+	if fail != nil {
+		if err := fail(try); err != nil {
+			return remuda.SyncAnswer{}, err
+		}
+	}
+	hold := 50 * time.Second
+	if len(said.Holding) > 0 {
+		hold = 10 * time.Second
+	}
+	over := time.NewTimer(hold)
+	defer over.Stop()
+	for {
+		p.mu.Lock()
+		changed := p.changed
+		var answer remuda.SyncAnswer
+		if !deaf {
+			answer = p.answer(said)
+		}
+		lost := len(answer.Claims) > 0 && p.loseNext > 0
+		if lost {
+			p.loseNext--
+			deaf = true
+		}
+		news := len(answer.Claims)+len(answer.Cancel)+len(answer.Lost) > 0 || answer.Drain || said.Draining && !p.knows
+		if !deaf {
+			p.knows = said.Draining
+		}
+		p.mu.Unlock()
+		if news && !deaf {
+			return answer, nil
+		}
+		expired := over.C
+		if deaf {
+			expired = nil
+		}
+		select {
+		case <-changed:
+		case <-expired:
+			return remuda.SyncAnswer{}, nil
+		case <-ctx.Done():
+			return remuda.SyncAnswer{}, remuda.Fail(remuda.Unavailable, ctx.Err().Error())
+		}
+	}
+}
+
+// answer is what there is to say now.
+func (p *fakePlane) answer(said remuda.Sync) remuda.SyncAnswer {
+	var answer remuda.SyncAnswer
+	for _, id := range said.Holding {
+		if _, live := p.live[id]; !live {
+			answer.Lost = append(answer.Lost, id)
+		} else if p.cancels[id] && !slices.Contains(said.Canceling, id) {
+			answer.Cancel = append(answer.Cancel, id)
+		}
+	}
+	for id, claim := range p.live {
+		if !slices.Contains(said.Holding, id) {
+			claim.CancelRequested = p.cancels[id]
+			answer.Claims = append(answer.Claims, claim)
+		}
+	}
+	for said.Ready && len(p.queue) > 0 && len(p.live) < p.slots {
+		claim := p.queue[0]
+		p.queue = p.queue[1:]
+		p.live[claim.ID] = claim
+		answer.Claims = append(answer.Claims, claim)
+	}
+	if p.repeat {
+		answer.Claims = append(answer.Claims, answer.Claims...)
+	}
+	answer.Drain = p.order && !said.Draining
+	return answer
+}
+
+func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result) error {
+	var err error
+	p.change(func() {
+		p.finished[id] = append(p.finished[id], result)
+		if p.finishErr != nil {
+			if err = p.finishErr(len(p.finished[id])); err != nil {
+				return
+			}
+		}
+		if _, live := p.live[id]; !live {
+			err = remuda.Fail(remuda.Gone, "the claim has ended")
+			return
+		}
+		delete(p.live, id)
+	})
+	return err
+}
+
+func (p *fakePlane) Return(_ context.Context, id string, why remuda.Return) error {
+	p.change(func() {
+		p.returned[id] = append(p.returned[id], why)
+		delete(p.live, id)
+	})
+	return nil
+}
+
+func (p *fakePlane) Goodbye(context.Context) error {
+	p.change(func() { p.goodbyes++ })
+	return nil
+}
+
+func (p *fakePlane) Task(claimID, token string) runner.TaskPlane {
+	return fakeTask{token: token}
+}
+
+// results are what was said of a claim, whether it was acknowledged or not.
+func (p *fakePlane) results(id string) []remuda.Result {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.finished[id])
+}
+
+func (p *fakePlane) returns(id string) []remuda.Return {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.returned[id])
+}
+
+func (p *fakePlane) said() []remuda.Sync {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.syncs)
+}
+
+// fakeTask is enough of a claim's plane for an executor that says nothing.
+type fakeTask struct {
+	agent.Plane
+	http.Handler
+	token string
+}
+
+// fakeExecutor carries out tasks as a test tells it.
+type fakeExecutor struct {
+	do     func(ctx context.Context, w runner.Work) (remuda.Result, error)
+	left   []string
+	mu     sync.Mutex
+	works  []runner.Work
+	forgot []string
+}
+
+func (e *fakeExecutor) Execute(ctx context.Context, w runner.Work) (remuda.Result, error) {
+	e.mu.Lock()
+	e.works = append(e.works, w)
+	do := e.do
+	e.mu.Unlock()
+	return do(ctx, w)
+}
+
+func (e *fakeExecutor) Left(context.Context) ([]string, error) { return e.left, nil }
+
+func (e *fakeExecutor) Forget(_ context.Context, id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forgot = append(e.forgot, id)
+	return nil
+}
+
+func (e *fakeExecutor) executed() []runner.Work {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.works)
+}
+
+func (e *fakeExecutor) forgotten() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.forgot)
+}
+
+// succeeds is a task that takes so long and succeeds, or ends as its context says.
+func succeeds(after time.Duration) func(context.Context, runner.Work) (remuda.Result, error) {
+	return func(ctx context.Context, _ runner.Work) (remuda.Result, error) {
+		select {
+		case <-time.After(after):
+			return remuda.Result{State: remuda.Succeeded}, nil
+		case <-ctx.Done():
+			if !runner.Ends(ctx) {
+				return remuda.Result{}, context.Cause(ctx)
+			}
+			return remuda.Result{State: remuda.Canceled}, nil
+		}
+	}
+}

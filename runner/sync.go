@@ -1,0 +1,325 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sethvargo/go-retry"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// How long the control plane holds a request that has nothing to say, and how much later the runner takes the
+// connection for dead: a half-open one gives no sign of itself.
+const (
+	holdBusy = 10 * time.Second
+	holdIdle = 50 * time.Second
+	overdue  = 15 * time.Second
+)
+
+// The waits between tries after something went wrong.
+const (
+	firstWait   = 250 * time.Millisecond
+	longestWait = 15 * time.Second
+)
+
+// lastWords is how long the end of things may take once the runner was told to stop.
+const lastWords = 10 * time.Second
+
+// errOutdated says that an open request was given up to say something new.
+var errOutdated = errors.New("the request said what is not so any more")
+
+// errOverdue says that an answer is later than the control plane would have it.
+var errOverdue = errors.New("no answer in time: the connection is taken for dead")
+
+// syncing is the one goroutine that speaks of all claims, and owns those that carry them out.
+type syncing struct {
+	runner   *Runner
+	left     []string // claims of an earlier runner, until the first answer says whose they are
+	heard    bool     // an answer has come
+	told     bool     // the control plane has acknowledged that the runner drains
+	carrying *sync.WaitGroup
+	work     context.Context // of the tasks; ends when the runner stops
+	waits    retry.Backoff   // nil while all is well
+}
+
+func (s *syncing) loop(ctx context.Context) error {
+	r := s.runner
+	for {
+		if s.over() {
+			return s.goodbye(ctx)
+		}
+		if r.controlPlane() == nil {
+			if err := s.register(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		asked := time.Now()
+		said, answer, err := s.sync(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("runner stops: %w", context.Cause(ctx))
+		case errors.Is(err, errOutdated):
+		case err != nil:
+			if err := s.failed(ctx, err); err != nil {
+				return err
+			}
+			if s.gaveUpDraining() {
+				r.log.Warn("ends without the control plane's acknowledgement, which cannot be reached")
+				return nil
+			}
+		default:
+			acknowledged := said.Draining && !s.told
+			s.told = s.told || acknowledged
+			if s.take(ctx, answer) || acknowledged || time.Since(asked) > time.Second {
+				s.waits = nil
+			} else if r.says(said) && !s.over() {
+				// An answer at once that says nothing new would come at once again.
+				s.pause(ctx, 0)
+			}
+		}
+	}
+}
+
+// over is true when the control plane knows that the runner drains, and the runner holds nothing.
+func (s *syncing) over() bool { return s.told && s.free() }
+
+// free is true when the runner holds no claim.
+func (s *syncing) free() bool {
+	s.runner.mu.Lock()
+	defer s.runner.mu.Unlock()
+	return len(s.runner.held) == 0
+}
+
+// sync makes one request. It ends early when what it said is not so any more; an answer that came meanwhile counts.
+func (s *syncing) sync(ctx context.Context) (remuda.Sync, remuda.SyncAnswer, error) {
+	r := s.runner
+	said := r.status()
+	hold := holdIdle
+	switch {
+	case said.Draining && !s.told:
+		hold = 0 // It is answered at once.
+	case len(said.Holding) > 0:
+		hold = holdBusy
+	}
+	request, cancel := context.WithTimeoutCause(ctx, hold+overdue, errOverdue)
+	defer cancel()
+
+	type reply struct {
+		answer remuda.SyncAnswer
+		err    error
+	}
+	replies := make(chan reply, 1)
+	plane := r.controlPlane()
+	go func() {
+		answer, err := plane.Sync(request, said)
+		replies <- reply{answer, err}
+	}()
+	for {
+		select {
+		case got := <-replies:
+			if got.err != nil && errors.Is(context.Cause(request), errOverdue) {
+				got.err = fmt.Errorf("%w: %w", errOverdue, got.err)
+			}
+			return said, got.answer, got.err
+		case <-r.changed:
+			if r.says(said) && !s.over() {
+				continue
+			}
+			cancel()
+			if got := <-replies; got.err == nil {
+				return said, got.answer, nil
+			}
+			return said, remuda.SyncAnswer{}, errOutdated
+		}
+	}
+}
+
+// failed waits after a request that went wrong, or registers again where the runner is not known any more.
+func (s *syncing) failed(ctx context.Context, err error) error {
+	r := s.runner
+	switch remuda.KindOf(err) {
+	case remuda.Unauthenticated, remuda.Gone, remuda.NotFound:
+		if r.config.Register == nil {
+			return fmt.Errorf("the control plane does not know this runner any more: %w", err)
+		}
+		r.log.Warn("the control plane does not know this runner any more; registering again", "error", err)
+		return s.register(ctx)
+	}
+	r.log.Warn("the control plane does not answer; trying again", "error", err)
+	s.pause(ctx, retryAfter(err))
+	return nil
+}
+
+// register makes the runner known. While tasks run it does not give up: they may be ours still. An error that will not
+// go away by waiting ends a runner that has none.
+func (s *syncing) register(ctx context.Context) error {
+	r := s.runner
+	for {
+		plane, err := r.config.Register(ctx)
+		switch {
+		case err == nil:
+			r.mu.Lock()
+			r.plane = plane
+			r.mu.Unlock()
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("runner stops: %w", context.Cause(ctx))
+		case refuses(err) && s.free():
+			return fmt.Errorf("register: %w", err)
+		case r.isDraining() && s.free():
+			return nil
+		}
+		r.log.Error("registering went wrong; trying again", "error", err)
+		s.pause(ctx, retryAfter(err))
+	}
+}
+
+// refuses is true for errors that repeat themselves however long one waits.
+func refuses(err error) bool {
+	switch remuda.KindOf(err) {
+	case remuda.Unauthenticated, remuda.Forbidden, remuda.Invalid, remuda.NotFound, remuda.Gone, remuda.Conflict:
+		return true
+	}
+	return false
+}
+
+// retryAfter is how long the control plane asked to be left alone.
+func retryAfter(err error) time.Duration {
+	var known *remuda.Error
+	if errors.As(err, &known) {
+		return known.Retry
+	}
+	return 0
+}
+
+// backoff gives growing waits that no two runners share.
+func backoff() retry.Backoff {
+	return retry.WithJitterPercent(40, retry.WithCappedDuration(longestWait, retry.NewExponential(firstWait)))
+}
+
+// pause waits the next wait, or least if that is longer. It ends early when the control plane should hear that the runner
+// drains.
+func (s *syncing) pause(ctx context.Context, least time.Duration) {
+	if s.waits == nil {
+		s.waits = backoff()
+	}
+	wait, _ := s.waits.Next()
+	wait = max(wait, least)
+	if s.runner.isCanceled() {
+		wait = min(wait, time.Second) // Told to stop: little time is left.
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-s.runner.changed:
+			if s.over() || s.runner.isDraining() && !s.told {
+				return
+			}
+		}
+	}
+}
+
+// gaveUpDraining is true when nobody acknowledges for long that an empty runner drains. A claim that is on its way to
+// it has not begun, and goes back to the queue by itself.
+func (s *syncing) gaveUpDraining() bool {
+	r := s.runner
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.draining && len(r.held) == 0 && time.Since(r.drained) > lastWords
+}
+
+// take acts on an answer. It is false when that told nothing new.
+func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
+	r, news := s.runner, !s.heard
+	for _, id := range answer.Lost {
+		news = r.lose(id) || news
+	}
+	for _, claim := range answer.Claims {
+		news = s.carry(claim) || news
+	}
+	for _, id := range answer.Cancel {
+		if r.cancel(id) {
+			r.log.Info("cancelling", "claim", id)
+			news = true
+		}
+	}
+	if answer.Drain && !r.isDraining() {
+		r.Drain()
+		news = true
+	}
+	if !s.heard {
+		s.heard = true
+		s.forgetLeft(ctx, answer)
+	}
+	return news
+}
+
+// carry starts a claim on its way, in a goroutine of its own. It is false for a claim that is on its way already.
+func (s *syncing) carry(claim remuda.Claim) bool {
+	r := s.runner
+	task, end := context.WithCancelCause(s.work)
+	if !r.hold(claim.ID, end) {
+		end(nil)
+		if claim.CancelRequested {
+			return r.cancel(claim.ID)
+		}
+		return false
+	}
+	if claim.CancelRequested || r.isCanceled() {
+		r.cancel(claim.ID)
+	}
+	here := slices.Contains(s.left, claim.ID)
+	s.left = slices.DeleteFunc(s.left, func(id string) bool { return id == claim.ID })
+	s.carrying.Go(func() {
+		defer end(nil)
+		defer r.drop(claim.ID)
+		carriage{Runner: r, claim: claim, here: here, log: r.log.With("claim", claim.ID, "task", claim.Task.ID)}.run(task)
+	})
+	return true
+}
+
+// forgetLeft ends what an earlier runner left here and the first answer does not name: it is not ours any more.
+func (s *syncing) forgetLeft(ctx context.Context, answer remuda.SyncAnswer) {
+	r := s.runner
+	for _, id := range s.left {
+		r.log.Warn("an earlier runner left a claim here that is not this runner's any more; it is removed", "claim", id)
+		s.carrying.Go(func() {
+			if err := r.executor.Forget(context.WithoutCancel(ctx), id); err != nil {
+				r.log.Error("what an earlier runner left cannot be removed", "claim", id, "error", err)
+			}
+		})
+	}
+	s.left = nil
+}
+
+// goodbye ends a runner that has drained. That it has gone is known at the latest by its silence.
+func (s *syncing) goodbye(ctx context.Context) error {
+	r := s.runner
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	waits := retry.WithMaxRetries(3, backoff())
+	err := retry.Do(last, waits, func(ctx context.Context) error {
+		err := r.controlPlane().Goodbye(ctx)
+		if err == nil || refuses(err) {
+			return err
+		}
+		return retry.RetryableError(err)
+	})
+	if err != nil {
+		r.log.Warn("left without a goodbye", "error", err)
+		return nil
+	}
+	r.log.Info("drained")
+	return nil
+}
