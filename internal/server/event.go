@@ -14,19 +14,13 @@ import (
 
 type listEventsInput struct {
 	byUser
-	After        int64  `query:"after" minimum:"0" doc:"Only those after the event with this id; from the first that is kept when 0"`
+	After        int64  `query:"after" minimum:"0" doc:"Only those after the event with this id: next of an earlier answer. From the first that is kept when 0"`
 	Limit        int    `query:"limit" minimum:"0" maximum:"1000" doc:"How many at most; 100 when 0. A stream has no end"`
 	Organization string `query:"organization" maxLength:"64" doc:"Only those about this organization"`
-	Type         string `query:"type" maxLength:"100" doc:"Only those of this type, such as task.finished"`
+	Type         string `query:"type" maxLength:"100" doc:"Only those of this type, such as task.finished; task.* for all that begin so"`
 	Subject      string `query:"subject" maxLength:"200" doc:"Only those about the thing of this id or name"`
 	Accept       string `header:"Accept" hidden:"true"`
 	LastEventID  string `header:"Last-Event-ID" maxLength:"20" doc:"Where a stream goes on: the id of the last event that was seen; wins over after"`
-}
-
-// events is a list whose last id says where to go on.
-type events struct {
-	Items []remuda.Event `json:"items"`
-	Next  int64          `json:"next" doc:"What to give as after next time: the id of the last event here, or what was given when there is none"`
 }
 
 // someEvents is how many are listed when nothing is said.
@@ -40,26 +34,24 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (func(huma
 		filter.Limit = someEvents
 	}
 	if wantsEvents(in.Accept) {
-		return s.followEvents(in, filter)
+		return s.followEvents(ctx, in, filter)
 	}
 	found, err := in.door.Events(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
-	list := events{Items: found, Next: in.After}
-	if len(found) > 0 {
-		list.Next = found[len(found)-1].ID
-	} else {
-		list.Items = []remuda.Event{}
+	page := remuda.Page[remuda.Event]{Items: found}
+	if len(found) == filter.Limit {
+		page.Next = strconv.FormatInt(found[len(found)-1].ID, 10)
 	}
 	return func(ctx huma.Context) {
 		ctx.SetHeader("Content-Type", jsonType)
 		ctx.SetStatus(http.StatusOK)
-		_ = json.NewEncoder(ctx.BodyWriter()).Encode(list) // Nobody is left to tell.
+		_ = json.NewEncoder(ctx.BodyWriter()).Encode(page) // Nobody is left to tell.
 	}, nil
 }
 
-func (s *Server) followEvents(in *listEventsInput, filter control.EventFilter) (func(huma.Context), error) {
+func (s *Server) followEvents(ctx context.Context, in *listEventsInput, filter control.EventFilter) (func(huma.Context), error) {
 	if in.LastEventID != "" {
 		after, err := strconv.ParseInt(in.LastEventID, 10, 64)
 		if err != nil || after < 0 {
@@ -67,7 +59,16 @@ func (s *Server) followEvents(in *listEventsInput, filter control.EventFilter) (
 		}
 		filter.After = after
 	}
+	// The stream begins before there is an event, so what can be refused is refused now.
+	probe := filter
+	probe.Limit = 1
+	if _, err := in.door.Events(ctx, probe); err != nil {
+		return nil, err
+	}
 	return s.stream(func(ctx context.Context, out *eventWriter) error {
+		if err := out.beat(); err != nil {
+			return err
+		}
 		return in.door.FollowEvents(ctx, filter, func(some []remuda.Event) error {
 			for _, event := range some {
 				if err := out.send("event", strconv.FormatInt(event.ID, 10), event); err != nil {

@@ -21,8 +21,8 @@ type planeCollector struct {
 // The bounds of one scrape: an instance beyond them shows part of its classes and runners, and stays up.
 const (
 	scrapeTime  = 5 * time.Second
-	scrapePage  = 1000
-	scrapePages = 20
+	scrapePage  = 500
+	scrapePages = 40
 )
 
 var planeMetrics = map[string]*prometheus.Desc{

@@ -25,9 +25,12 @@ func OpenAPI() ([]byte, error) {
 	return text, nil
 }
 
+// schemaPrefix is where references to schemas point.
+const schemaPrefix = "#/components/schemas/"
+
 // newAPI prepares huma: JSON alone, no page of its own (it would load scripts from elsewhere), problems in our shape.
 func (s *Server) newAPI() huma.API {
-	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	registry := huma.NewMapRegistry(schemaPrefix, schemaName)
 	registry.RegisterTypeAlias(reflect.TypeFor[remuda.Duration](), reflect.TypeFor[durationText]())
 	registry.RegisterTypeAlias(reflect.TypeFor[remuda.Secret](), reflect.TypeFor[secretText]())
 	api := humago.New(s.mux, huma.Config{
@@ -101,7 +104,11 @@ func (s *Server) describe(r *route, op *huma.Operation) {
 		op.Security = []map[string][]string{{securityOf(user): {}}, {}}
 	}
 	delete(op.Responses, "default")
-	problem := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")
+	registry := s.api.OpenAPI().Components.Schemas
+	if r.answers != nil {
+		op.Responses["200"].Content[jsonType] = &huma.MediaType{Schema: registry.Schema(r.answers, true, "")}
+	}
+	problem := registry.Schema(reflect.TypeFor[Problem](), true, "")
 	for _, code := range r.failures() {
 		op.Responses[strconv.Itoa(code)] = &huma.Response{
 			Description: refusals[code],
@@ -135,11 +142,46 @@ var refusals = map[int]string{
 	http.StatusServiceUnavailable:    "Not possible right now; nothing changed. Try again after Retry-After seconds.",
 }
 
-// finishDocument removes what huma adds for errors of its own, which never leave this server in that shape.
+// finishDocument removes what huma adds for errors of its own, which never leave this server in that shape, and opens
+// the schemas of answers: a later version may say more than this one.
 func finishDocument(document *huma.OpenAPI) {
 	schemas := document.Components.Schemas.Map()
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
+	asked := map[string]bool{}
+	for _, item := range document.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op == nil || op.RequestBody == nil {
+				continue
+			}
+			for _, media := range op.RequestBody.Content {
+				reach(media.Schema, schemas, asked)
+			}
+		}
+	}
+	for name, schema := range schemas {
+		if !asked[name] && schema.AdditionalProperties == false {
+			schema.AdditionalProperties = nil
+		}
+	}
+}
+
+// reach notes every named schema that a schema is made of.
+func reach(schema *huma.Schema, all map[string]*huma.Schema, found map[string]bool) {
+	if schema == nil {
+		return
+	}
+	if name := strings.TrimPrefix(schema.Ref, schemaPrefix); schema.Ref != "" && !found[name] {
+		found[name] = true
+		reach(all[name], all, found)
+	}
+	reach(schema.Items, all, found)
+	for _, member := range schema.Properties {
+		reach(member, all, found)
+	}
+	if any, ok := schema.AdditionalProperties.(*huma.Schema); ok {
+		reach(any, all, found)
+	}
 }
 
 func (s *Server) openAPIJSON(w http.ResponseWriter, _ *http.Request) {

@@ -127,31 +127,35 @@ func (f *follower) run(ctx context.Context) error {
 // told passes on what Follow says.
 func (f *follower) told(said control.Followed) error {
 	if said.Task != nil {
-		if err := f.moved(lastAttempt(*said.Task)); err != nil {
+		if err := f.enter(lastAttempt(*said.Task)); err != nil {
 			return err
 		}
 		if err := f.out.task(*said.Task); err != nil {
 			return err
 		}
 	}
-	if said.Output != nil {
-		return f.give(f.attempt, *said.Output)
+	if said.Output == nil {
+		return nil
 	}
-	return nil
+	if err := f.enter(said.Output.Attempt); err != nil {
+		return err
+	}
+	return f.give(*said.Output)
 }
 
-// moved notes which attempt the output that follows is of.
-func (f *follower) moved(last int) error {
+// enter notes which attempt the output that follows is of. Follow gives what is left of an attempt before it tells of
+// the next; but it believes that the reader was in the last one, which a reader that was away may not know.
+func (f *follower) enter(attempt int) error {
 	if f.query.Attempt != 0 {
 		return nil
 	}
 	switch {
 	case f.attempt == 0:
-		f.attempt = last
-	case last > f.attempt && !f.entered:
+		f.attempt = attempt
+	case attempt > f.attempt && !f.entered:
 		return errMoved
-	case last > f.attempt:
-		f.attempt, f.at = last, 0
+	case attempt > f.attempt:
+		f.attempt, f.at = attempt, 0
 	}
 	f.entered = true
 	return nil
@@ -165,7 +169,7 @@ func lastAttempt(t remuda.Task) int {
 	return last
 }
 
-// rest gives what is there now of an attempt's output, from where the reader is.
+// rest gives what is there now of an attempt's output, from where the reader is; of the last attempt when it is 0.
 func (f *follower) rest(ctx context.Context, attempt int) error {
 	query := f.query
 	query.Attempt = attempt
@@ -175,7 +179,8 @@ func (f *follower) rest(ctx context.Context, attempt int) error {
 		if err != nil {
 			return err
 		}
-		if err := f.give(attempt, part); err != nil {
+		query.Attempt = part.Attempt // One that starts meanwhile has other bytes at these offsets.
+		if err := f.give(part); err != nil {
 			return err
 		}
 		if f.at == query.Offset {
@@ -185,22 +190,21 @@ func (f *follower) rest(ctx context.Context, attempt int) error {
 }
 
 // give passes on a part of output and moves the reader behind it.
-func (f *follower) give(attempt int, part control.OutputPart) error {
+func (f *follower) give(part control.OutputPart) error {
 	if part.Skipped > 0 {
 		next := f.at + part.Skipped
-		if err := f.out.skipped(attempt, f.at, next); err != nil {
+		if err := f.out.skipped(part.Attempt, f.at, next); err != nil {
 			return err
 		}
 		f.at = next
 	}
 	for _, chunk := range part.Chunks {
 		next := chunk.Offset + int64(len(chunk.Data))
-		if err := f.out.output(attempt, chunk, next); err != nil {
+		if err := f.out.output(part.Attempt, chunk, next); err != nil {
 			return err
 		}
 		f.at = next
 	}
-	f.at = max(f.at, part.Next)
 	return nil
 }
 

@@ -32,6 +32,7 @@ type route struct {
 	body    *huma.Schema  // of a JSON body
 	limit   int64         // of the body, in bytes
 	holds   time.Duration // how long the answer may be held back
+	answers reflect.Type  // of a JSON answer beside a stream; nil when there is none
 	page    bool          // for people's browsers: not part of the API
 }
 
@@ -57,6 +58,9 @@ func large(r *route, _ *huma.Operation) { r.limit = largeBody }
 func held(longest time.Duration) option {
 	return func(r *route, _ *huma.Operation) { r.holds = longest }
 }
+
+// answers is for operations that answer with JSON where no stream is asked for.
+func answers[T any](r *route, _ *huma.Operation) { r.answers = reflect.TypeFor[T]() }
 
 // forAnyone registers an operation that takes no token.
 func forAnyone[I, O any](s *Server, pattern, id string, handle func(context.Context, *I) (O, error), options ...option) {

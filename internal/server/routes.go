@@ -1,6 +1,10 @@
 package server
 
-import "time"
+import (
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
 
 // longestHold is how long a sync is held when nothing happens; the rule decides, this bounds the connection.
 const longestHold = 50 * time.Second
@@ -57,7 +61,7 @@ func addRoutes(s *Server) {
 	forUser(s, "GET "+v1+"/tasks/{task}/why", "explain-task", explainTask)
 	forUser(s, "GET "+v1+"/tasks/{task}/output", "read-output", s.readOutput, streams(plainText, eventStream))
 
-	forUser(s, "GET "+v1+"/events", "list-events", s.listEvents, streams(eventStream))
+	forUser(s, "GET "+v1+"/events", "list-events", s.listEvents, streams(eventStream), answers[remuda.Page[remuda.Event]])
 
 	forTask(s, "POST "+v1+"/claims/{claim}/begin", "begin-claim", beginClaim)
 	forTask(s, "PUT "+v1+"/claims/{claim}/steps", "report-steps", reportSteps)
