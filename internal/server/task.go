@@ -9,7 +9,7 @@ import (
 
 type submitJobInput struct {
 	byUser
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"Any text that is new for each submission: sent again with the same key, it answers with the job that the first one made"`
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"Any text that is new for each submission: sent again with the same key, it answers with the job that the first one made"`
 	Body           remuda.Submission
 }
 
