@@ -61,8 +61,9 @@ func (s *spool) openPipe(path string) error {
 	if err != nil {
 		return err
 	}
-	// Opened past os.OpenFile, which would make it non-blocking: few programs expect EAGAIN of their output.
-	write, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	// For reading too: without that, the step would be ended by SIGPIPE as soon as the agent is, and what lies in the
+	// pipe with it. Past os.OpenFile, which would make it non-blocking: few programs expect EAGAIN of their output.
+	write, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		_ = read.Close()
 		return &fs.PathError{Op: "open", Path: path, Err: err}

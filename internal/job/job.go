@@ -129,6 +129,7 @@ func (Implementation) Run(ctx context.Context, task *agent.Task) (remuda.Result,
 func (r *run) steps(ctx, behind context.Context) error {
 	for n, step := range r.job.Steps {
 		if ctx.Err() != nil {
+			r.interrupt()
 			return nil
 		}
 		if !r.due(step) {
@@ -140,6 +141,12 @@ func (r *run) steps(ctx, behind context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (r *run) interrupt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.interrupted = true
 }
 
 // due is whether a step runs after what happened so far.

@@ -125,6 +125,8 @@ func (r *run) finish(n int, end outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case end.state == remuda.StepCanceled:
+		r.interrupted = true
 	case end.fault != nil && r.broken == nil:
 		r.broken = fmt.Errorf("step %q: %w", name, end.fault)
 	case end.state == remuda.StepFailed && r.failure == nil:
@@ -136,8 +138,11 @@ func (r *run) finish(n int, end outcome) {
 func (r *run) result() remuda.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.failure != nil {
+	switch {
+	case r.failure != nil:
 		return *r.failure
+	case r.interrupted:
+		return remuda.Result{State: remuda.Canceled}
 	}
 	return remuda.Result{State: remuda.Succeeded}
 }

@@ -30,10 +30,11 @@ type run struct {
 	base       variables       // of every step, before the job's own
 	background sync.WaitGroup
 
-	mu        sync.Mutex
-	additions variables // what steps wrote to $REMUDA_ENV so far
-	failure   *remuda.Result
-	broken    error
+	mu          sync.Mutex
+	additions   variables // what steps wrote to $REMUDA_ENV so far
+	failure     *remuda.Result
+	interrupted bool // a step was ended, or not started, because the task was
+	broken      error
 }
 
 func newRun(ctx context.Context, task *agent.Task, job remuda.Job) (*run, error) {
