@@ -65,9 +65,10 @@ var rooms = map[string]room{
 	"internal/tofu":             {adapter, "The Implementation that runs OpenTofu."},
 	"internal/remote":           {adapter, "The Implementations that start a pipeline on another platform and wait for it."},
 
-	"cmd/remuda":       {wiring, "All that a person types."},
-	"cmd/remuda-agent": {wiring, "The binary in every task: reads one claim, runs it."},
-	"bench":            {wiring, "Measures what docs/performance.md speaks of."},
+	"internal/taskagent": {wiring, "Puts the task-agent together, for its own binary and for the fallback in remuda."},
+	"cmd/remuda":         {wiring, "All that a person types."},
+	"cmd/remuda-agent":   {wiring, "The binary in every task: reads one claim, runs it."},
+	"bench":              {wiring, "Measures what docs/performance.md speaks of."},
 
 	"internal/architecture": {watchman, "Holds the tables you are reading against the code."},
 }
