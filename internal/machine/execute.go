@@ -1,0 +1,273 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/agent"
+	"github.com/remuda-dev/remuda/agent/redact"
+	"github.com/remuda-dev/remuda/runner"
+)
+
+const (
+	// agentsTurn is how much longer than the grace an agent may take to end its own processes, before all are killed.
+	agentsTurn = 500 * time.Millisecond
+	// lateOutput is for how long the output of a task that was ended is sent when the control plane is away.
+	lateOutput = 30 * time.Second
+)
+
+// attempt is one claim while it is carried out.
+type attempt struct {
+	*Executor
+	place
+	work    runner.Work
+	record  record
+	process *process // nil when it ended before we came
+	exit    exit     // how it ended
+	log     *slog.Logger
+}
+
+// Execute carries out a claim; see runner.Executor.
+func (e *Executor) Execute(ctx context.Context, w runner.Work) (remuda.Result, error) {
+	p, err := e.place(w.Claim.ID)
+	if err != nil {
+		return remuda.Result{}, err
+	}
+	a := &attempt{Executor: e, place: p, work: w, exit: unknownExit(), log: e.log.With("claim", w.Claim.ID, "task", w.Claim.Task.ID)}
+	if a.record, err = p.read(); err != nil {
+		return remuda.Result{}, err
+	}
+	switch {
+	case a.record.Ended:
+		return a.record.outcome()
+	case a.record.Pid != 0:
+		a.process = findProcess(a.record)
+		a.log.Info("adopting what an earlier runner started", "pid", a.record.Pid, "alive", a.process != nil)
+	case w.Claim.Begun:
+		return remuda.Result{}, errors.New("it had begun, and nothing of it is left on this machine")
+	}
+	return a.carryOut(ctx)
+}
+
+// carryOut starts the agent, unless there is one, and stays with it and with what it leaves to the end.
+func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
+	if a.record.Pid == 0 {
+		if err := a.prepare(); err != nil {
+			return remuda.Result{}, errors.Join(err, a.Forget(ctx, a.id))
+		}
+	}
+	if a.record.Pid == 0 || a.process != nil {
+		forwarder, err := forward(a.record.Socket, a.account, a.work.Plane)
+		if err != nil {
+			return remuda.Result{}, err
+		}
+		defer forwarder.close()
+	}
+	if a.record.Pid == 0 {
+		if err := a.start(); err != nil {
+			return remuda.Result{}, errors.Join(err, a.end(a.record, a.process), a.Forget(ctx, a.id))
+		}
+	}
+	if a.process != nil {
+		defer a.process.release()
+		a.attend(ctx)
+	}
+	if stops(ctx) && (a.process == nil || !a.process.ended) {
+		if adopts && !a.config.DieWithParent {
+			return remuda.Result{}, fmt.Errorf("the agent runs on: %w", context.Cause(ctx))
+		}
+		return remuda.Result{}, errors.Join(fmt.Errorf("the agent ends with its runner: %w", context.Cause(ctx)), a.end(a.record, a.process))
+	}
+	return a.gather(ctx)
+}
+
+// stops is true when the runner itself ends, and its tasks should not.
+func stops(ctx context.Context) bool { return ctx.Err() != nil && !runner.Ends(ctx) }
+
+// prepare makes what the agent needs. Of a runner that died before its agent got the claim, the rest is removed first.
+func (a *attempt) prepare() error {
+	if err := a.Forget(context.Background(), a.id); err != nil {
+		return err
+	}
+	if err := a.make(a.account); err != nil {
+		return err
+	}
+	var err error
+	if a.record.Workspace, err = a.workspace(a.id); err != nil {
+		return err
+	}
+	a.record.Socket, a.record.SocketDir, err = a.socketPlace()
+	if err != nil {
+		return err
+	}
+	a.record.Folder, a.record.Group = string(a.folder()), a.groups.make(a.id, a.log)
+	return a.write(a.record)
+}
+
+// start starts the agent and hands the claim over. The agent gets it only when the record is written: from then on a
+// successor finds it.
+func (a *attempt) start() error {
+	input, claim, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("start the agent: %w", err)
+	}
+	defer claim.Close()
+	errorOutput, err := os.OpenFile(a.place.log(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return errors.Join(fmt.Errorf("start the agent: %w", err), input.Close())
+	}
+	a.process, err = a.launch(launching{
+		argv:    append(append([]string{}, a.config.CommandPrefix...), a.config.Agent...),
+		dir:     string(a.folder()),
+		input:   input,
+		output:  errorOutput,
+		group:   a.record.Group,
+		account: a.account,
+	})
+	_ = input.Close()
+	_ = errorOutput.Close()
+	if err != nil {
+		return fmt.Errorf("start the agent: %w", err)
+	}
+	a.record.Pid, a.record.Started = a.process.pid, a.process.started
+	if err := a.write(a.record); err != nil {
+		return err
+	}
+	a.log.Info("started", "pid", a.process.pid)
+	if err := a.handOver(claim); err != nil {
+		// It has ended before it had all of the claim: its own words tell why, when its end is looked at.
+		a.log.Warn("the agent did not take its claim", "error", err)
+	}
+	return nil
+}
+
+// handOver writes the claim to the agent's standard input.
+func (a *attempt) handOver(input *os.File) error {
+	claim := a.work.Claim
+	claim.Sealed, claim.Begun = nil, false
+	document, err := json.Marshal(agent.Handoff{
+		Claim:       claim,
+		Secrets:     a.work.Secrets,
+		Dir:         string(a.folder()),
+		Socket:      a.record.Socket,
+		Workspace:   a.record.Workspace,
+		Environment: a.config.Environment,
+	})
+	if err != nil {
+		return errors.New("the claim cannot be written as JSON") // The encoder's own words may quote a secret.
+	}
+	// An agent that does not read would hold up its claim for ever.
+	if err := input.SetWriteDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return err
+	}
+	_, err = input.Write(document)
+	return errors.Join(err, input.Close())
+}
+
+// attend waits for the agent's end. A task that is to end gets TERM, and when its grace and its agent's own turn are
+// over, that is the end of the waiting.
+func (a *attempt) attend(ctx context.Context) {
+	if a.exit = a.process.wait(ctx); a.process.ended || stops(ctx) {
+		return
+	}
+	a.log.Info("ending the task", "because", context.Cause(ctx), "grace", a.work.Claim.CancelGrace)
+	a.process.terminate(len(a.config.CommandPrefix) > 0)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.work.Claim.CancelGrace.Std()+agentsTurn)
+	defer cancel()
+	a.exit = a.process.wait(grace)
+}
+
+// gather ends what is left of the task, sends what is left to send, and says how it ended.
+func (a *attempt) gather(ctx context.Context) (remuda.Result, error) {
+	// Before its writers are killed: what lies in their pipes ends with them.
+	remains, err := agent.Hold(a.folder())
+	if err != nil {
+		a.log.Warn("the agent's folder is not as an agent leaves it", "error", err)
+	} else {
+		defer remains.Close()
+	}
+	if err := a.end(a.record, a.process); err != nil {
+		return remuda.Result{}, err
+	}
+	if remains != nil && a.exit.code != agent.ExitDone {
+		if err := a.ship(ctx, remains); stops(ctx) {
+			return remuda.Result{}, fmt.Errorf("output is left to send: %w", context.Cause(ctx))
+		} else if err != nil {
+			a.log.Warn("output was not sent", "error", err)
+		}
+	}
+	result, err := a.outcome(ctx)
+	a.record.Ended, a.record.Result, a.record.Fault = true, &result, ""
+	if err != nil {
+		a.record.Result, a.record.Fault = nil, err.Error()
+	}
+	// The order matters: a successor that finds no folder must find the result.
+	if err := a.write(a.record); err != nil {
+		return remuda.Result{}, err
+	}
+	if err := a.clean(a.place, a.record); err != nil {
+		a.log.Error("something of the task is left on this machine", "error", err)
+	}
+	return result, err
+}
+
+// ship sends the output that the agent did not. The control plane may be away for long: only a task that was ended
+// does not wait for it without end.
+func (a *attempt) ship(ctx context.Context, remains *agent.Remains) error {
+	sending, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	late := time.AfterFunc(math.MaxInt64, func() { cancel(errors.New("the control plane is away")) })
+	defer late.Stop()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), runner.ErrCanceled) || errors.Is(context.Cause(ctx), runner.ErrTimeout) {
+			late.Reset(lateOutput)
+		} else {
+			cancel(context.Cause(ctx))
+		}
+	})()
+	return remains.Ship(sending, a.work.Plane, a.work.Secrets, a.log)
+}
+
+// outcome is how the task ended: its agent knows best.
+func (a *attempt) outcome(ctx context.Context) (remuda.Result, error) {
+	result, found, err := a.folder().Result()
+	if found {
+		return result, nil
+	}
+	if err != nil {
+		a.log.Warn("the agent's result cannot be read", "error", err)
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, runner.ErrTimeout):
+		return remuda.Result{State: remuda.Failed, Reason: remuda.ReasonTimeout, Detail: "it ran for too long and was ended by its runner"}, nil
+	case errors.Is(cause, runner.ErrCanceled):
+		return remuda.Result{State: remuda.Canceled}, nil
+	case a.exit.code == agent.ExitGone:
+		return remuda.Result{}, fmt.Errorf("the agent was told so: %w", remuda.Gone)
+	}
+	text := "the agent left no result: " + a.exit.String()
+	if last := a.lastLines(); last != "" {
+		text += "; its last words: " + last
+	}
+	return remuda.Result{}, errors.New(hide(text, a.work.Secrets))
+}
+
+// hide keeps secrets out of a sentence that others read.
+func hide(text string, secrets map[string]string) string {
+	var values []string
+	for _, value := range secrets {
+		values = append(values, value)
+	}
+	stream := redact.New(values...).Stream()
+	shown, _ := stream.Next([]byte(text))
+	text = string(shown)
+	rest, _ := stream.Flush()
+	return text + string(rest)
+}

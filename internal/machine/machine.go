@@ -1,0 +1,187 @@
+// Package machine is the Executor that starts a task's agent as a process of this machine.
+//
+// All that it keeps lies in one folder:
+//
+//	lock                  held by the one process that uses the folder
+//	bin/                  the agent's binary, where its user may not reach the original
+//	claims/ID/            one claim; the runner's own, others may pass through
+//	    record.json       what a successor must know: the process, its group, how it ended
+//	    agent.sock        where the agent speaks; the runner forwards it with the claim's token
+//	    agent.log         what the agent says on standard error
+//	    task/             the claim folder (see agent.Folder), the agent user's own
+//
+// The agent gets an environment of two variables, a session and, where the host has cgroup v2, a group of its own, an
+// unprivileged user when the runner is root, and no way to gain privileges. Its claim travels on standard input.
+//
+// When the runner's process ends while tasks run, they run on (unless Config.DieWithParent), and the next process that
+// uses the folder adopts them. A service manager must not kill them with the runner: KillMode=process in systemd.
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/remuda-dev/remuda/runner"
+)
+
+// Config is what a machine's operator decides.
+type Config struct {
+	// Dir is the folder described above, absolute. One process uses it at a time. The agent's user must be able to pass
+	// through the folders above it.
+	Dir string
+	// Agent is the command that starts a task-agent: the path of remuda-agent, or ["/path/remuda", "agent"].
+	Agent []string
+	// User runs the agents when the runner is root: remuda-task where it exists, else nobody, when empty. Tasks run as
+	// root only if this says "root". A runner that is not root runs them as itself.
+	User string
+	// CommandPrefix stands before the agent's command, such as ["nice", "-n", "10"] or ["sudo", "-niHu", "ci", "--"]. With
+	// sudo, doas or runuser and their -u, that user is the agent's, and becomes it by the prefix alone; it may then gain
+	// privileges until the agent itself gives them up.
+	CommandPrefix []string
+	// WorkingDirectory is where steps start. Each %s in it stands for the claim's id. Empty means a folder in the claim's
+	// own, which is always removed; another one is kept unless CleanupWorkingDirectory.
+	WorkingDirectory        string
+	CleanupWorkingDirectory bool
+	// Environment is what all steps get, such as HTTPS_PROXY. PATH and LANG have values when it names none.
+	Environment map[string]string
+	// DieWithParent lets agents end with the runner's process, however that ends, instead of waiting for a successor.
+	DieWithParent bool
+	// Limits bound each task, where the host has cgroup v2 with these controllers.
+	Limits Limits
+}
+
+// Limits are bounds of one task's processes together; 0 means none.
+type Limits struct {
+	Memory int64   // bytes
+	CPU    float64 // processors
+	Pids   int64   // processes and threads
+}
+
+// Executor starts agents as processes. It is a runner.Executor.
+type Executor struct {
+	config  Config
+	account account
+	log     *slog.Logger
+	lock    *os.File
+	groups  groups
+
+	mu     sync.Mutex
+	agents map[int]bool // live children, which nobody else may reap
+}
+
+// New takes hold of the folder: a second runner on the same one is refused.
+func New(config Config, log *slog.Logger) (*Executor, error) {
+	if !filepath.IsAbs(config.Dir) {
+		return nil, fmt.Errorf("the runner's folder %q is not absolute", config.Dir)
+	}
+	if len(config.Agent) == 0 || !filepath.IsAbs(config.Agent[0]) {
+		return nil, fmt.Errorf("the agent's command %q does not begin with an absolute path", config.Agent)
+	}
+	if d := config.WorkingDirectory; d != "" && !filepath.IsAbs(d) {
+		return nil, fmt.Errorf("the working directory %q is not absolute", d)
+	}
+	account, err := agentAccount(config, log)
+	if err != nil {
+		return nil, err
+	}
+	// Others pass through these folders and cannot list them.
+	if err := os.MkdirAll(filepath.Join(config.Dir, "claims"), 0o711); err != nil {
+		return nil, fmt.Errorf("make the runner's folder: %w", err)
+	}
+	lock, err := lockFile(filepath.Join(config.Dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("the runner's folder %s: %w", config.Dir, err)
+	}
+	e := &Executor{config: config, account: account, log: log, lock: lock, agents: map[int]bool{}}
+	if err := e.prepare(); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// prepare makes sure, once, of what each task needs.
+func (e *Executor) prepare() error {
+	if err := e.account.canPass(filepath.Join(e.config.Dir, "claims")); err != nil {
+		return fmt.Errorf("tasks cannot reach their folders: %w", err)
+	}
+	binary, err := e.reachableAgent()
+	if err != nil {
+		return err
+	}
+	e.config.Agent = append([]string{binary}, e.config.Agent[1:]...)
+	environment := map[string]string{"PATH": defaultPath, "LANG": "C.UTF-8"}
+	maps.Copy(environment, e.config.Environment)
+	e.config.Environment = environment
+	e.groups = findGroups(e.config.Limits, e.log)
+	if !e.groups.found() {
+		e.log.Info("no cgroup v2 that this runner may write: a task's processes are found by their descent")
+		return becomeSubreaper()
+	}
+	return nil
+}
+
+// Close lets another process use the folder. No Execute may be under way.
+func (e *Executor) Close() error {
+	if err := e.lock.Close(); err != nil {
+		return fmt.Errorf("let go of the runner's folder: %w", err)
+	}
+	return nil
+}
+
+// Left are the claims of which something is here.
+func (e *Executor) Left(context.Context) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(e.config.Dir, "claims"))
+	if err != nil {
+		return nil, fmt.Errorf("look for claims that are left: %w", err)
+	}
+	var ids []string
+	for _, entry := range entries {
+		ids = append(ids, entry.Name())
+	}
+	return ids, nil
+}
+
+// Forget kills what runs of a claim, and removes what is left of it.
+func (e *Executor) Forget(_ context.Context, claimID string) error {
+	p, err := e.place(claimID)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(p.dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	r, err := p.read()
+	if err != nil {
+		e.log.Warn("the record of a claim cannot be read", "claim", claimID, "error", err)
+	}
+	if !r.Ended {
+		if err := e.end(r, findProcess(r)); err != nil {
+			return fmt.Errorf("forget claim %s: %w", claimID, err)
+		}
+		if err := e.clean(p, r); err != nil {
+			return fmt.Errorf("forget claim %s: %w", claimID, err)
+		}
+	}
+	if err := p.remove(r); err != nil {
+		return fmt.Errorf("forget claim %s: %w", claimID, err)
+	}
+	return nil
+}
+
+// place is where a claim lies. An id that is no plain name is refused: it comes from outside.
+func (e *Executor) place(claimID string) (place, error) {
+	if claimID == "" || claimID == "." || claimID == ".." || strings.ContainsAny(claimID, "/\\\x00") || len(claimID) > 100 {
+		return place{}, fmt.Errorf("the claim's id %q is no name for a folder", claimID)
+	}
+	return place{dir: filepath.Join(e.config.Dir, "claims", claimID), id: claimID}, nil
+}
+
+var _ runner.Executor = (*Executor)(nil)

@@ -1,0 +1,180 @@
+package machine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/agent"
+)
+
+// place is where one claim lies. What is directly in it is the runner's alone; what the task may write lies in folder.
+type place struct {
+	dir string
+	id  string
+}
+
+func (p place) folder() agent.Folder { return agent.Folder(filepath.Join(p.dir, "task")) }
+func (p place) log() string          { return filepath.Join(p.dir, "agent.log") }
+func (p place) recordPath() string   { return filepath.Join(p.dir, "record.json") }
+
+// record is what the runner must know of a claim after its own death. It is on disk before the agent gets its claim:
+// an agent without a record has done nothing.
+type record struct {
+	Pid       int    `json:"pid,omitempty"`
+	Started   string `json:"started,omitempty"` // tells the process from a later one with the same pid
+	Group     string `json:"group,omitempty"`   // its cgroup
+	Folder    string `json:"folder,omitempty"`  // the agent's
+	Socket    string `json:"socket,omitempty"`
+	SocketDir string `json:"socket_dir,omitempty"` // made for the socket alone
+	Workspace string `json:"workspace,omitempty"`  // outside of the claim folder
+	// Ended says that nothing runs any more and all is said but the last word: Result, or what went wrong.
+	Ended  bool           `json:"ended,omitempty"`
+	Result *remuda.Result `json:"result,omitempty"`
+	Fault  string         `json:"fault,omitempty"`
+}
+
+// outcome is what Execute says of a claim that has ended.
+func (r record) outcome() (remuda.Result, error) {
+	if r.Result == nil {
+		return remuda.Result{}, errors.New(r.Fault)
+	}
+	return *r.Result, nil
+}
+
+// read gives the claim's record; an empty one when there is none.
+func (p place) read() (record, error) {
+	var r record
+	data, err := os.ReadFile(p.recordPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("read the claim's record: %w", err)
+	}
+	return r, nil
+}
+
+// write replaces the record as a whole. A crash of the machine may undo it, but then the process is gone as well.
+func (p place) write(r record) error {
+	data, err := json.Marshal(r)
+	if err == nil {
+		err = os.WriteFile(p.recordPath()+".partial", data, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(p.recordPath()+".partial", p.recordPath())
+	}
+	if err != nil {
+		return fmt.Errorf("write the claim's record: %w", err)
+	}
+	return nil
+}
+
+// remove takes away what is left when the task itself is cleaned.
+func (p place) remove(r record) error {
+	err := os.RemoveAll(p.dir)
+	if r.SocketDir != "" {
+		err = errors.Join(err, os.RemoveAll(r.SocketDir))
+	}
+	if err != nil {
+		return fmt.Errorf("remove the claim's folder: %w", err)
+	}
+	return nil
+}
+
+// make makes the claim's folders, empty.
+func (p place) make(owner account) error {
+	err := os.Mkdir(p.dir, 0o711)
+	if err == nil {
+		err = os.Mkdir(string(p.folder()), 0o700)
+	}
+	if err == nil {
+		err = owner.own(string(p.folder()))
+	}
+	if err != nil {
+		return fmt.Errorf("make the claim's folder: %w", err)
+	}
+	return nil
+}
+
+// logTail is how much of what the agent said is told to others.
+const logTail = 2000
+
+// lastLines are the end of what the agent said on standard error.
+func (p place) lastLines() string {
+	file, err := os.Open(p.log())
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Size() > logTail {
+		_, _ = file.Seek(-logTail, io.SeekEnd)
+	}
+	data, _ := io.ReadAll(io.LimitReader(file, logTail))
+	return strings.TrimSpace(strings.ToValidUTF8(string(data), "?"))
+}
+
+// workspace is where a claim's steps start, when that is outside of its folder: made when it is absent.
+func (e *Executor) workspace(claimID string) (string, error) {
+	if e.config.WorkingDirectory == "" {
+		return "", nil
+	}
+	dir := strings.ReplaceAll(e.config.WorkingDirectory, "%s", claimID)
+	err := os.MkdirAll(filepath.Dir(dir), 0o755)
+	if err == nil {
+		err = os.Mkdir(dir, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			return dir, nil // Someone's choice, and so are its owner and mode.
+		}
+	}
+	if err == nil {
+		err = e.account.own(dir)
+	}
+	if err != nil {
+		return "", fmt.Errorf("make the working directory: %w", err)
+	}
+	return dir, nil
+}
+
+// clean removes what the task wrote.
+func (e *Executor) clean(p place, r record) error {
+	err := removeTree(string(p.folder()))
+	if r.Workspace != "" && e.config.CleanupWorkingDirectory {
+		err = errors.Join(err, removeTree(r.Workspace))
+	}
+	if err != nil {
+		return fmt.Errorf("clean up after the task: %w", err)
+	}
+	return nil
+}
+
+// removeTree removes a folder, also where a task took away its owner's permissions. It follows no links.
+func removeTree(dir string) error {
+	err := os.RemoveAll(dir)
+	if err == nil || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	root, err := os.OpenRoot(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	// Before a folder is read it is made readable; its entries come after itself.
+	_ = root.Chmod(filepath.Base(dir), 0o700)
+	_ = fs.WalkDir(root.FS(), filepath.Base(dir), func(path string, entry fs.DirEntry, _ error) error {
+		if entry != nil && entry.IsDir() {
+			return root.Chmod(filepath.FromSlash(path), 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}

@@ -1,0 +1,74 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// longestSocket is how long the path of a unix socket may be on every system that we know, its closing zero excluded.
+const longestSocket = 103
+
+// socketPlace is where a claim's socket lies: in the claim's folder, or in one with a short name where that is too long.
+func (p place) socketPlace() (socket, dir string, err error) {
+	socket = filepath.Join(p.dir, "agent.sock")
+	if len(socket) <= longestSocket {
+		return socket, "", nil
+	}
+	dir, err = os.MkdirTemp("", "remuda-")
+	if err == nil {
+		err = os.Chmod(dir, 0o711)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("make a folder for the claim's socket: %w", err)
+	}
+	return filepath.Join(dir, "agent.sock"), dir, nil
+}
+
+// forwarder serves one claim's socket until it is closed.
+type forwarder struct {
+	server  *http.Server
+	serving sync.WaitGroup
+}
+
+// forward serves plane at socket, for user alone. A socket that an earlier runner left there is replaced: its agent
+// finds the new one by the name.
+func forward(socket string, user account, plane http.Handler) (*forwarder, error) {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listen for the agent: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the agent: %w", err)
+	}
+	// It lies in a folder of the runner's own, so that nobody can put another file into its place meanwhile.
+	err = os.Chmod(socket, 0o600)
+	if err == nil {
+		err = user.own(socket)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen for the agent: %w", err), listener.Close())
+	}
+	f := &forwarder{server: &http.Server{
+		Handler:           plane,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // A task could fill the runner's log with broken requests.
+	}}
+	f.serving.Go(func() { _ = f.server.Serve(listener) })
+	return f, nil
+}
+
+// close ends all connections, and returns when no request is being served any more.
+func (f *forwarder) close() {
+	_ = f.server.Close()
+	f.serving.Wait()
+}
