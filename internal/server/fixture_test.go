@@ -36,7 +36,7 @@ type town struct {
 	admin, viewer, class string // tokens
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t *testing.T, adjust ...func(*Server)) *town {
 	t.Helper()
 	dir := t.TempDir()
 	kept, err := store.Open(t.Context(), dir)
@@ -53,6 +53,9 @@ func newTown(t *testing.T) *town {
 	w := &town{t: t, store: kept, log: log}
 	w.plane = control.New(control.Options{Store: kept, Keys: keys, Log: logger})
 	w.server = New(Options{Plane: w.plane, Log: logger, Version: "0.0.1"})
+	for _, change := range adjust {
+		change(w.server)
+	}
 	listener := httptest.NewUnstartedServer(nil)
 	listener.Config = w.server.HTTP()
 	listener.Start()
