@@ -38,7 +38,7 @@ type Server struct {
 	options   Options
 	plane     *control.Plane
 	log       *slog.Logger
-	mux       *http.ServeMux
+	mux       *table
 	api       huma.API
 	routes    []*route
 	metrics   *metrics
@@ -65,7 +65,7 @@ func New(o Options) *Server {
 		options:   o,
 		plane:     o.Plane,
 		log:       o.Log,
-		mux:       http.NewServeMux(),
+		mux:       &table{ServeMux: http.NewServeMux()},
 		syncs:     newPlaces(o.MaxSyncs),
 		followers: newPlaces(o.MaxFollowers),
 		heartbeat: 15 * time.Second, // under the 30 s and 60 s after which common proxies take a connection for dead
@@ -76,6 +76,23 @@ func New(o Options) *Server {
 	addRoutes(s)
 	finishDocument(s.api.OpenAPI())
 	return s
+}
+
+// table is a mux that knows what it was given, so that a test can hold it against the document.
+type table struct {
+	*http.ServeMux
+	patterns []string
+}
+
+// Handle registers a handler.
+func (t *table) Handle(pattern string, handler http.Handler) {
+	t.patterns = append(t.patterns, pattern)
+	t.ServeMux.Handle(pattern, handler)
+}
+
+// HandleFunc registers a function.
+func (t *table) HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request)) {
+	t.Handle(pattern, http.HandlerFunc(handle))
 }
 
 // Close lets go of every request that is held open, so that an http.Server can shut down. Later ones are refused.
