@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/client"
+	"github.com/remuda-dev/remuda/internal/seal"
+)
+
+// trues carries out tasks that do nothing, and beside it the same agent and shell in a loop without Remuda.
+func trues(ctx context.Context, s *site, n sizes) ([]figure, error) {
+	const slots = 2
+	alone, err := withoutRemuda(ctx, s, n.trues, slots)
+	if err != nil {
+		return nil, err
+	}
+	runner, err := s.startRunner(ctx, slots)
+	if err != nil {
+		return nil, err
+	}
+	defer runner.stop()
+	planeBefore, _, err := s.plane.cpu()
+	if err != nil {
+		return nil, err
+	}
+	runnerBefore, childrenBefore, err := runner.cpu()
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	if err := s.submitAll(ctx, s.shell("true"), n.trues); err != nil {
+		return nil, err
+	}
+	if err := s.waitEmpty(ctx); err != nil {
+		return nil, err
+	}
+	took := time.Since(start)
+	planeAfter, _, err := s.plane.cpu()
+	if err != nil {
+		return nil, err
+	}
+	runnerAfter, childrenAfter, err := runner.cpu()
+	if err != nil {
+		return nil, err
+	}
+	each := func(d time.Duration) string { return milliseconds(d / time.Duration(n.trues)) }
+	rate, aloneRate := float64(n.trues)/took.Seconds(), 1/alone.Seconds()
+	return []figure{
+		{fmt.Sprintf("%d tasks of `true`, %d slots", n.trues, slots), fmt.Sprintf("%.0f/s, %.0f %% of the loop", rate, 100*rate/aloneRate),
+			"≥ 60 %", fmt.Sprintf("agent and shell alone: %.0f/s", aloneRate)},
+		{"processor time of ours a task", each(planeAfter - planeBefore + runnerAfter - runnerBefore), "≤ 3 ms",
+			"plane " + each(planeAfter-planeBefore) + ", runner " + each(runnerAfter-runnerBefore) + "; agent and shell " + each(childrenAfter-childrenBefore)},
+	}, nil
+}
+
+func (s *site) submitAll(ctx context.Context, submission remuda.Submission, n int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for left := n; left > 0; left -= submission.Parallelism {
+		submission.Parallelism = min(left, 250)
+		one := submission
+		group.Go(func() error {
+			_, err := s.user.Submit(ctx, one, "")
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// waitEmpty waits until no task of the site's class is queued or running.
+func (s *site) waitEmpty(ctx context.Context) error {
+	for {
+		class, err := s.user.ResourceClass(ctx, s.class)
+		if err != nil {
+			return err
+		}
+		if class.Queued+class.Running == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// claims has runners that do nothing claim and finish empty tasks over HTTP, as fast as they can.
+func claims(ctx context.Context, s *site, n sizes) ([]figure, error) {
+	s.class = "bench/claims"
+	if err := s.makeClass(ctx, s.class); err != nil {
+		return nil, err
+	}
+	if err := s.submitAll(ctx, s.shell("true"), n.claims); err != nil {
+		return nil, err
+	}
+	token, err := s.classToken(ctx, s.class)
+	if err != nil {
+		return nil, err
+	}
+	var finished atomic.Int64
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	start := time.Now()
+	group, working := errgroup.WithContext(ctx)
+	for range 4 {
+		group.Go(func() error {
+			err := s.hollow(working, token, func() {
+				if finished.Add(1) == int64(n.claims) {
+					cancel()
+				}
+			})
+			if finished.Load() == int64(n.claims) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	rate := float64(n.claims) / time.Since(start).Seconds()
+	return []figure{{"claim + finish of empty tasks over HTTP", fmt.Sprintf("%.0f/s", rate), "≥ 5,000/s", "4 runners of 64 slots, on the same two cores"}}, nil
+}
+
+// hollow is a runner that finishes what it claims at once.
+func (s *site) hollow(ctx context.Context, token string, finished func()) error {
+	key, err := seal.NewKey()
+	if err != nil {
+		return err
+	}
+	registered, err := s.client.Register(ctx, remuda.Registration{
+		Tokens: []remuda.Secret{remuda.NewSecret(token)}, Name: "hollow", Slots: 64, PublicKey: key.Public(),
+	})
+	if err != nil {
+		return err
+	}
+	runner := s.client.Runner(registered.ID, registered.Token)
+	holding := &held{ids: map[string]bool{}}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(17)
+	for {
+		answer, err := runner.Sync(ctx, remuda.Sync{Holding: holding.list(), Ready: true})
+		if err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		for _, claim := range answer.Claims {
+			if !holding.add(claim.ID) {
+				continue
+			}
+			group.Go(func() error {
+				if err := finish(ctx, runner, claim.ID); err != nil {
+					return err
+				}
+				holding.remove(claim.ID)
+				finished()
+				return nil
+			})
+		}
+	}
+}
+
+func finish(ctx context.Context, runner *client.Runner, claim string) error {
+	return runner.Finish(ctx, claim, remuda.Result{State: remuda.Succeeded})
+}
+
+// held are the claims that a hollow runner has not finished.
+type held struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+func (h *held) list() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ids := make([]string, 0, len(h.ids))
+	for id := range h.ids {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func (h *held) add(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ids[id] {
+		return false
+	}
+	h.ids[id] = true
+	return true
+}
+
+func (h *held) remove(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.ids, id)
+}
