@@ -22,14 +22,20 @@ type done struct {
 	steps  []remuda.Step
 }
 
-// carryOut carries out a job.
-func carryOut(t *testing.T, p remuda.Payload, change ...func(*agent.Handoff)) done {
+// begin starts an agent with a job.
+func begin(t *testing.T, p remuda.Payload, change ...func(*agent.Handoff)) *agenttest.Agent {
 	t.Helper()
 	handoff := agent.Handoff{Claim: agenttest.Claim(job.Name, p)}
 	for _, change := range change {
 		change(&handoff)
 	}
-	a := agenttest.Start(t, agenttest.NewPlane(), handoff)
+	return agenttest.Start(t, agenttest.NewPlane(), handoff)
+}
+
+// carryOut carries out a job.
+func carryOut(t *testing.T, p remuda.Payload, change ...func(*agent.Handoff)) done {
+	t.Helper()
+	a := begin(t, p, change...)
 	if code := a.Wait(); code != agent.ExitDone {
 		t.Fatalf("the agent ended with %d", code)
 	}
