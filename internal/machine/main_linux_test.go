@@ -19,6 +19,14 @@ import (
 var agentBinary string
 
 func TestMain(m *testing.M) {
+	if what := os.Getenv("MACHINE_TEST"); what != "" {
+		agentBinary = os.Getenv("MACHINE_TEST_AGENT")
+		if err := asChild(what, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "remuda-agent-")
 		if err != nil {
@@ -28,6 +36,7 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir)
 		agentBinary = filepath.Join(dir, "remuda-agent")
 		build := exec.CommandContext(context.Background(), "go", "build", "-o", agentBinary, "github.com/remuda-dev/remuda/cmd/remuda-agent")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // As it is delivered.
 		if output, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the agent: %v\n%s", err, output)
 			return 1
