@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/client"
+	"github.com/remuda-dev/remuda/internal/seal"
+	"github.com/remuda-dev/remuda/runner"
+)
+
+// identity is who a runner is at a control plane. It lies in the runner's folder, so that a restarted runner is the
+// same one and gets its claims back.
+type identity struct {
+	URL   string `json:"url"`
+	ID    string `json:"id"`
+	Token string `json:"token"`
+	Key   []byte `json:"key"` // opens what is sealed to this runner
+	// Registered is a hash of what the runner said of itself: when that changes, it registers anew.
+	Registered string `json:"registered"`
+}
+
+// enrolment keeps a runner registered.
+type enrolment struct {
+	client   *client.Client
+	settings runnerSettings
+	tokens   []remuda.Secret
+	path     string
+	key      *seal.Key
+	known    identity
+	log      *slog.Logger
+}
+
+// enrol reads the identity in the runner's folder, and makes a key when there is none.
+func enrol(c *client.Client, s runnerSettings, tokens []remuda.Secret, log *slog.Logger) (*enrolment, error) {
+	e := &enrolment{client: c, settings: s, tokens: tokens, path: filepath.Join(s.Runner.Dir, "runner.json"), log: log}
+	data, err := os.ReadFile(e.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.key, err = seal.NewKey()
+		return e, err
+	case err != nil:
+		return nil, failure{exitUsage, fmt.Errorf("read the runner's identity: %w", err)}
+	}
+	if err := json.Unmarshal(data, &e.known); err == nil {
+		e.key, err = seal.ParseKey(e.known.Key)
+		if err == nil {
+			return e, nil
+		}
+	}
+	return nil, wrong("the runner's identity in %s cannot be read; remove the file to register anew", e.path)
+}
+
+// plane is the control plane as the runner that is known already; nil when it must register first. left says whether
+// tasks of the runner that is known are still here: they are its own alone, so it stays who it is until they ended.
+func (e *enrolment) plane(ctx context.Context, left bool) (runner.ControlPlane, error) {
+	changed := e.known.URL != e.client.URL() || len(e.tokens) > 0 && e.known.Registered != e.digest()
+	switch {
+	case e.known.ID == "":
+		if len(e.tokens) == 0 {
+			return nil, wrong("a runner needs a class token to register: give --token-file; 'remuda token create --resource-class CLASS NAME' makes one")
+		}
+		return nil, nil
+	case changed && left:
+		e.log.Warn("the runner's settings changed while tasks of it are still here: what it says of itself changes at the next start without any")
+	case changed:
+		e.goodbye(ctx)
+		return nil, nil
+	}
+	return runner.Plane(e.client.Runner(e.known.ID, e.known.Token)), nil
+}
+
+// goodbye leaves the identity that is known, if the control plane can be told.
+func (e *enrolment) goodbye(ctx context.Context) {
+	if e.known.URL != e.client.URL() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := e.client.Runner(e.known.ID, e.known.Token).Goodbye(ctx); err != nil {
+		e.log.Debug("the control plane does not take leave of the earlier registration", "runner", e.known.ID, "err", err)
+	}
+}
+
+// register makes the runner known and keeps its identity.
+func (e *enrolment) register(ctx context.Context) (runner.ControlPlane, error) {
+	if len(e.tokens) == 0 {
+		return nil, remuda.Fail(remuda.Unauthenticated, "the control plane does not know this runner any more, and it has no class token to register anew: give --token-file")
+	}
+	answer, err := e.client.Register(ctx, e.settings.registration(e.tokens, e.key.Public()))
+	if err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	e.known = identity{URL: e.client.URL(), ID: answer.ID, Token: answer.Token, Key: e.key.Bytes(), Registered: e.digest()}
+	data, err := json.MarshalIndent(e.known, "", "  ")
+	if err == nil {
+		err = writeSecretFile(e.path, data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep the runner's identity: %w", err)
+	}
+	e.log.Info("registered", "runner", answer.ID, "classes", answer.ResourceClasses)
+	return runner.Plane(e.client.Runner(answer.ID, answer.Token)), nil
+}
+
+// forget removes the identity of a runner that said goodbye.
+func (e *enrolment) forget() error {
+	err := os.Remove(e.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// digest is a hash of what the runner says of itself when it registers, tokens included.
+func (e *enrolment) digest() string {
+	r := e.settings.registration(e.tokens, nil)
+	tokens := make([]string, len(e.tokens))
+	for i, token := range e.tokens {
+		tokens[i] = token.Reveal()
+	}
+	slices.Sort(tokens)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%d\n%s", strings.Join(tokens, ","), r.Name, r.Hostname, r.Version, r.Slots, strings.Join(r.Capabilities, ",")))
+	return hex.EncodeToString(sum[:])
+}

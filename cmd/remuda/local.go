@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// runLocal carries a job out on this machine, with a control plane and a runner that last no longer than it.
+func (p *program) runLocal(ctx context.Context, s remuda.Submission) (err error) {
+	signals, stop := listen()
+	defer stop()
+	dir, err := os.MkdirTemp("", "remuda-")
+	if err != nil {
+		return failure{exitUsage, err}
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// The user that runs root's tasks must pass through.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return err
+	}
+	log, done, err := p.localLogger()
+	if err != nil {
+		return err
+	}
+	defer done()
+	listener, url, err := listenSettings{Listen: "127.0.0.1:0"}.listen(ctx)
+	if err != nil {
+		return err
+	}
+	x, err := startPair(ctx, pairOptions{
+		planeDir: filepath.Join(dir, "plane"), runnerDir: filepath.Join(dir, "runner"),
+		slots: max(1, s.Parallelism), dieWithParent: true, environment: p.localEnvironment(),
+	}, listener, url, log)
+	if err != nil {
+		return err
+	}
+	s.Organization, s.ResourceClass = localName, localClass
+	err = p.carryOut(ctx, x, s, signals)
+	if errors.Is(err, errForced) {
+		return errors.Join(failure{exitInterrupted, nil}, x.leave(errForced))
+	}
+	return errors.Join(err, x.stop())
+}
+
+func (p *program) carryOut(ctx context.Context, x *pair, s remuda.Submission, signals <-chan os.Signal) error {
+	job, err := x.user.Submit(ctx, s, "")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.stdout, p.faint(p.stdout, "● "+plain(job.Name)+"  on this machine"))
+	return p.watchUntil(ctx, x.user, job.Tasks, signals)
+}
+
+// localLogger says only what went wrong, unless REMUDA_LOG_LEVEL asks for more.
+func (p *program) localLogger() (*slog.Logger, func(), error) {
+	l := logging{Level: "error", Format: "color"}
+	if level, set := p.env("REMUDA_LOG_LEVEL"); set && level != "" {
+		l.Level = level
+	}
+	return p.logger(l)
+}
+
+// localEnvironment lets steps find the programs that whoever typed the command finds.
+func (p *program) localEnvironment() map[string]string {
+	environment := map[string]string{}
+	for _, name := range []string{"PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
+		if value, set := p.env(name); set {
+			environment[name] = value
+		}
+	}
+	return environment
+}

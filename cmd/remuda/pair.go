@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/client"
+)
+
+// localName is the organization and namespace of a pair, localClass what its runner serves.
+const (
+	localName  = "local"
+	localClass = "local/default"
+)
+
+// pair is a control plane and a runner in one process, which speak over HTTP as if they were apart.
+type pair struct {
+	plane  *plane
+	user   *client.User
+	runner *hired
+
+	stopPlane, stopRunner context.CancelCauseFunc
+	planeGroup            errgroup.Group
+	runnerEnded           chan error
+}
+
+// pairOptions say where a pair lives.
+type pairOptions struct {
+	planeDir, runnerDir string
+	slots               int
+	dieWithParent       bool // tasks end with this process, however that ends
+	environment         map[string]string
+}
+
+// startPair starts both on a listener of this machine. The caller stops it.
+func startPair(ctx context.Context, o pairOptions, listener net.Listener, url string, log *slog.Logger) (_ *pair, err error) {
+	x := &pair{runnerEnded: make(chan error, 1)}
+	x.plane, err = openPlane(ctx, planeOptions{dir: o.planeDir}, log)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	x.stopPlane = stop
+	x.planeGroup.Go(func() error { return x.plane.run(serving, listener) })
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, x.endPlane())
+		}
+	}()
+
+	c, err := client.New(url, client.Options{UserAgent: userAgent()})
+	if err != nil {
+		return nil, failure{exitUsage, err}
+	}
+	x.user = c.User(x.plane.adminToken)
+	tokenFile := filepath.Join(o.planeDir, "class-token")
+	if err := ensurePool(ctx, x.user, tokenFile); err != nil {
+		return nil, fmt.Errorf("prepare the class %s: %w", localClass, err)
+	}
+	given := runnerSettings{Runner: machineSettings{Dir: o.runnerDir, Slots: o.slots, Environment: o.environment}}
+	given.API.TokenFile = tokenFile
+	if x.runner, err = hire(ctx, c, given, o.dieWithParent, log); err != nil {
+		return nil, err
+	}
+	working, leave := context.WithCancelCause(context.WithoutCancel(ctx))
+	x.stopRunner = leave
+	go func() { x.runnerEnded <- x.runner.run(working) }()
+	return x, nil
+}
+
+// ensurePool makes organization, namespace, class and class token, unless they are there.
+func ensurePool(ctx context.Context, u *client.User, tokenFile string) error {
+	_, err := u.ResourceClass(ctx, localClass)
+	if errors.Is(err, remuda.NotFound) {
+		_, err = u.CreateOrganization(ctx, remuda.Organization{Name: localName})
+		if err == nil || errors.Is(err, remuda.Conflict) {
+			_, err = u.ClaimNamespace(ctx, localName, localName)
+		}
+		if err == nil || errors.Is(err, remuda.Conflict) {
+			_, err = u.CreateResourceClass(ctx, remuda.ResourceClass{Name: localClass, Description: "the machine that runs this control plane"})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(tokenFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if strings.TrimSpace(string(data)) != "" {
+		return nil
+	}
+	token, err := u.CreateToken(ctx, remuda.Token{Kind: remuda.ClassToken, Nickname: "this machine", ResourceClass: localClass})
+	if err != nil {
+		return err
+	}
+	return writeSecretFile(tokenFile, []byte(token.Token+"\n"))
+}
+
+// stop ends both: the runner first, which cancels what it runs, unless it has ended already.
+func (x *pair) stop() error {
+	x.runner.loop.Cancel()
+	return errors.Join(<-x.runnerEnded, x.endPlane())
+}
+
+// leave ends both at once; the tasks are left alone.
+func (x *pair) leave(why error) error {
+	x.stopRunner(why)
+	err := <-x.runnerEnded
+	if errors.Is(err, why) {
+		err = nil
+	}
+	return errors.Join(err, x.endPlane())
+}
+
+func (x *pair) endPlane() error {
+	x.stopPlane(nil)
+	return errors.Join(x.planeGroup.Wait(), x.plane.close())
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/seal/vault"
+	"github.com/remuda-dev/remuda/internal/server"
+	"github.com/remuda-dev/remuda/internal/server/ui"
+	"github.com/remuda-dev/remuda/internal/store"
+)
+
+// plane is a whole control plane over one data folder: store, rules, HTTP.
+type plane struct {
+	store      *store.Store
+	rules      *control.Plane
+	server     *server.Server
+	adminToken string
+}
+
+// planeOptions are what 'remuda server' lets its operator choose.
+type planeOptions struct {
+	dir           string
+	openMetrics   bool
+	secureCookies bool
+	outputLimit   int64
+}
+
+// openPlane opens the data folder, and makes it what it must be when it is new. What is wrong with the folder is an
+// error of whoever named it.
+func openPlane(ctx context.Context, o planeOptions, log *slog.Logger) (*plane, error) {
+	kept, err := store.Open(ctx, o.dir)
+	if err != nil {
+		return nil, failure{exitUsage, err}
+	}
+	p, err := assemble(ctx, o, kept, log)
+	if err != nil {
+		return nil, failure{exitUsage, errors.Join(err, kept.Close())}
+	}
+	return p, nil
+}
+
+func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.Logger) (*plane, error) {
+	keys, err := vault.Open(filepath.Join(o.dir, "key"))
+	if err != nil {
+		return nil, err
+	}
+	rules := control.New(control.Options{Store: kept, Keys: keys, Log: log, OutputLimit: o.outputLimit})
+	token, err := ensureAdminToken(ctx, rules, filepath.Join(o.dir, "admin-token"))
+	if err != nil {
+		return nil, err
+	}
+	pages, err := ui.New(ui.Options{Plane: rules, Log: log, Version: version, SecureCookies: o.secureCookies})
+	if err != nil {
+		return nil, err
+	}
+	return &plane{
+		store: kept, rules: rules, adminToken: token,
+		server: server.New(server.Options{Plane: rules, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics}),
+	}, nil
+}
+
+// ensureAdminToken makes the token in the file the administrator's; a new one when there is none. Whoever may read the
+// data folder may do everything anyway.
+func ensureAdminToken(ctx context.Context, rules *control.Plane, path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the admin token: %w", err)
+	}
+	token, err := rules.EnsureAdminToken(ctx, strings.TrimSpace(string(data)))
+	if err != nil {
+		return "", fmt.Errorf("the admin token in %s: %w", path, err)
+	}
+	if len(data) == 0 {
+		if err := writeSecretFile(path, []byte(token+"\n")); err != nil {
+			return "", fmt.Errorf("keep the admin token: %w", err)
+		}
+	}
+	return token, nil
+}
+
+// run serves until ctx ends: then nothing new is accepted, held requests are answered, and what sweeps ends.
+func (p *plane) run(ctx context.Context, listener net.Listener) error {
+	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group errgroup.Group
+	group.Go(func() error { return p.rules.Run(sweeping) })
+	err := p.server.Serve(ctx, listener)
+	stop()
+	return errors.Join(err, group.Wait())
+}
+
+// close ends the store, after the last request.
+func (p *plane) close() error { return p.store.Close() }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/client"
+	"github.com/remuda-dev/remuda/internal/machine"
+	"github.com/remuda-dev/remuda/internal/taskagent"
+	"github.com/remuda-dev/remuda/runner"
+)
+
+// runnerSettings are what an operator of a machine decides. The members that CircleCI's machine runner has mean the
+// same here.
+type runnerSettings struct {
+	API     apiSettings     `yaml:"api"`
+	Runner  machineSettings `yaml:"runner"`
+	Logging logging         `yaml:"logging"`
+}
+
+type apiSettings struct {
+	URL       string        `yaml:"url" flag:"url" env:"REMUDA_URL" help:"address of the control plane"`
+	Token     remuda.Secret `yaml:"auth_token" flag:"token" env:"REMUDA_RUNNER_TOKEN" help:"class token, or several with commas between; a file is safer"`
+	TokenFile string        `yaml:"auth_token_file" flag:"token-file" env:"REMUDA_RUNNER_TOKEN_FILE" help:"file that holds the class token"`
+	CAFile    string        `yaml:"ca_file" flag:"ca-file" help:"certificates to trust beside the system's, PEM"`
+	CertFile  string        `yaml:"client_cert" flag:"client-cert" help:"client certificate, PEM"`
+	KeyFile   string        `yaml:"client_key" flag:"client-key" help:"key of the client certificate, PEM"`
+	Insecure  bool          `yaml:"insecure" flag:"insecure" help:"allow tokens over plain http to another machine"`
+}
+
+type machineSettings struct {
+	Name    string          `yaml:"name" flag:"name" help:"what people call this runner; the host's name when left out"`
+	Dir     string          `yaml:"dir" flag:"dir" help:"the runner's own folder: its identity, and what its tasks leave when it is restarted"`
+	Slots   int             `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
+	Mode    string          `yaml:"mode" flag:"mode" help:"continuous, or single-task: carry out one, then end"`
+	MaxRun  remuda.Duration `yaml:"max_run_time" flag:"max-run-time" help:"bounds every task, whatever it asks for"`
+	Idle    remuda.Duration `yaml:"idle_timeout" flag:"idle-timeout" help:"end after so long without a task; never when left out"`
+	Drain   remuda.Duration `yaml:"drain_timeout" flag:"drain-timeout" help:"once draining, cancel what still runs after so long; never when left out"`
+	Working string          `yaml:"working_directory" flag:"working-directory" help:"where steps start, %s stands for the claim; a folder of the task's own when left out"`
+	Cleanup bool            `yaml:"cleanup_working_directory" flag:"cleanup-working-directory" help:"empty the working directory after each task"`
+	Prefix  []string        `yaml:"command_prefix" flag:"command-prefix" help:"words before the task-agent's command, such as nice,-n,10"`
+	Agent   string          `yaml:"task_agent_directory" flag:"task-agent-directory" help:"folder of remuda-agent; beside remuda when left out"`
+	User    string          `yaml:"user" flag:"user" help:"who runs tasks when the runner is root: remuda-task if there is one, else nobody"`
+	Veto    []string        `yaml:"veto" flag:"veto" help:"command that is asked before each task, with the claim on its standard input; it refuses by any exit code but 0"`
+
+	Allow       allowSettings     `yaml:"allow"`
+	Limits      limitSettings     `yaml:"limits"`
+	Environment map[string]string `yaml:"environment"` // of every step
+
+	SSH struct {
+		AdvertiseAddr string `yaml:"advertise_addr"`
+	} `yaml:"ssh"`
+}
+
+type allowSettings struct {
+	Implementations []string `yaml:"implementations" flag:"allow-implementation" help:"only these kinds of tasks, such as job"`
+	Repositories    []string `yaml:"repositories" flag:"allow-repository" help:"only tasks of these repositories; * matches within a path element"`
+	Organizations   []string `yaml:"organizations" flag:"allow-organization" help:"only tasks that these organizations submitted"`
+}
+
+type limitSettings struct {
+	Memory int     `yaml:"memory" flag:"limit-memory" help:"MiB of memory for each task, where the host has cgroup v2"`
+	CPU    float64 `yaml:"cpu"`
+	Pids   int     `yaml:"pids" flag:"limit-pids" help:"processes and threads for each task, where the host has cgroup v2"`
+}
+
+// usualRunner is what holds when nothing is said.
+func (p *program) usualRunner() runnerSettings {
+	return runnerSettings{
+		Runner:  machineSettings{Dir: p.runnerFolder(), Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime)},
+		Logging: usualLogging(),
+	}
+}
+
+func (a apiSettings) client() (*client.Client, error) {
+	if a.URL == "" {
+		return nil, wrong("which control plane? Give --url or REMUDA_URL")
+	}
+	c, err := client.New(a.URL, client.Options{
+		UserAgent: userAgent(), CAFile: a.CAFile, CertFile: a.CertFile, KeyFile: a.KeyFile, Insecure: a.Insecure,
+	})
+	if err != nil {
+		return nil, failure{exitUsage, err}
+	}
+	return c, nil
+}
+
+// tokens are the class tokens. With them a runner may be started that has none in its settings once it is registered.
+func (a apiSettings) tokens() ([]remuda.Secret, error) {
+	text := a.Token.Reveal()
+	if a.TokenFile != "" {
+		data, err := os.ReadFile(a.TokenFile)
+		if err != nil {
+			return nil, wrong("read the class token: %w", err)
+		}
+		text = string(data)
+	}
+	var tokens []remuda.Secret
+	for _, token := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' }) {
+		tokens = append(tokens, remuda.NewSecret(token))
+	}
+	return tokens, nil
+}
+
+func (s runnerSettings) registration(tokens []remuda.Secret, public []byte) remuda.Registration {
+	host, _ := os.Hostname() // It only tells people which machine it is.
+	name := s.Runner.Name
+	if name == "" {
+		name = host
+	}
+	if name == "" {
+		name = "runner"
+	}
+	return remuda.Registration{
+		Tokens: tokens, Name: name, Hostname: host, Version: version, OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Slots: s.slots(), Capabilities: taskagent.Implementations(), PublicKey: public,
+	}
+}
+
+// slots is what the runner's loop makes of the setting.
+func (s runnerSettings) slots() int {
+	if s.Runner.Mode == string(runner.SingleTask) || s.Runner.Slots < 1 {
+		return 1
+	}
+	return s.Runner.Slots
+}
+
+// loop is the configuration of the runner's loop, but for its key and how it registers.
+func (s runnerSettings) loop() runner.Config {
+	c := runner.Config{
+		Slots: s.Runner.Slots, Mode: runner.Mode(s.Runner.Mode),
+		IdleTimeout: s.Runner.Idle.Std(), MaxRunTime: s.Runner.MaxRun.Std(), DrainTimeout: s.Runner.Drain.Std(),
+		Allow: runner.Allow{
+			Implementations: s.Runner.Allow.Implementations,
+			Repositories:    s.Runner.Allow.Repositories,
+			Organizations:   s.Runner.Allow.Organizations,
+		},
+	}
+	if len(s.Runner.Veto) > 0 {
+		c.Veto = runner.VetoCommand(s.Runner.Veto)
+	}
+	return c
+}
+
+// executor takes hold of the runner's folder.
+func (s runnerSettings) executor(dieWithParent bool, log *slog.Logger) (*machine.Executor, error) {
+	agent, err := agentCommand(s.Runner.Agent, log)
+	if err != nil {
+		return nil, err
+	}
+	working := s.Runner.Working
+	if working != "" {
+		if working, err = filepath.Abs(working); err != nil {
+			return nil, err
+		}
+	}
+	executor, err := machine.New(machine.Config{
+		Dir: s.Runner.Dir, Agent: agent, User: s.Runner.User, CommandPrefix: s.Runner.Prefix,
+		WorkingDirectory: working, CleanupWorkingDirectory: s.Runner.Cleanup,
+		Environment: s.Runner.Environment, DieWithParent: dieWithParent,
+		Limits: machine.Limits{Memory: int64(s.Runner.Limits.Memory) << 20, CPU: s.Runner.Limits.CPU, Pids: int64(s.Runner.Limits.Pids)},
+	}, log)
+	if err != nil {
+		return nil, failure{exitUsage, err}
+	}
+	return executor, nil
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// serverSettings are what an operator of a control plane decides.
+type serverSettings struct {
+	listenSettings `yaml:",inline"`
+	Dir            string  `yaml:"dir" flag:"dir" help:"data folder; made when it is not there"`
+	OpenMetrics    bool    `yaml:"open_metrics" flag:"open-metrics" help:"show /metrics to everybody; otherwise an admin token is asked for"`
+	SecureCookies  bool    `yaml:"secure_cookies" flag:"secure-cookies" help:"browsers reach it over TLS, though a proxy takes that off"`
+	OutputLimit    int     `yaml:"output_limit" flag:"output-limit" help:"MiB of output that are kept of each attempt: head and tail"`
+	Logging        logging `yaml:"logging"`
+}
+
+func (p *program) serverCommand() *cobra.Command {
+	given := serverSettings{Dir: p.dataFolder(), OutputLimit: 64, Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
+	var s *settings
+	c := command(page{
+		use: "server", short: "Run a control plane",
+		long: "Run a control plane on a data folder. The administrator's token lies in the folder, in admin-token, for its owner's eyes only.\n\n" +
+			"TERM or ^C: nothing new is accepted, requests under way are answered, then it ends. Tasks run on with their runners.",
+		example: "remuda server --dir /var/lib/remuda\nremuda server --listen :443 --tls-cert cert.pem --tls-key key.pem\nREMUDA_SERVER_LISTEN=127.0.0.1:9000 remuda server --config server.yml",
+		exits:   "0 ended as it was told to, 1 it failed while it ran, 2 it could not start: wrong settings, folder or port",
+	}, cobra.NoArgs, func(ctx context.Context, _ []string) (err error) {
+		if err := s.load(); err != nil {
+			return err
+		}
+		log, done, err := p.logger(given.Logging)
+		if err != nil {
+			return err
+		}
+		defer done()
+		return serve(ctx, given, log)
+	})
+	s = p.settings(c, &given, "REMUDA_SERVER_").configFile("REMUDA_SERVER_CONFIG")
+	return c
+}
+
+func serve(ctx context.Context, given serverSettings, log *slog.Logger) (err error) {
+	listener, url, err := given.listen(ctx)
+	if err != nil {
+		return err
+	}
+	plane, err := openPlane(ctx, given.plane(), log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, plane.close()) }()
+	log.Info("the control plane answers", "url", url, "dir", given.Dir, "version", version)
+	err = plane.run(ctx, listener)
+	log.Info("the control plane has ended")
+	return err
+}
+
+func (s serverSettings) plane() planeOptions {
+	return planeOptions{dir: s.Dir, openMetrics: s.OpenMetrics, secureCookies: s.SecureCookies, outputLimit: int64(s.OutputLimit) << 20}
+}

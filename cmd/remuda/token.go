@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/client"
+)
+
+func (p *program) tokens() *cobra.Command {
+	return group(page{
+		use: "token", short: "Tokens, by which runners register and people and programs act",
+		example: "remuda token create --resource-class acme/linux first-host\nremuda token create --org acme --role member ci\nremuda token list",
+	}, p.tokenList(), p.tokenCreate(), p.tokenRevoke())
+}
+
+func tokenColumns() []column[remuda.Token] {
+	return []column[remuda.Token]{
+		{name: "id", cell: func(t remuda.Token) string { return t.ID }},
+		{name: "nickname", cell: func(t remuda.Token) string { return t.Nickname }},
+		{name: "kind", cell: func(t remuda.Token) string { return string(t.Kind) }},
+		{name: "for", cell: tokenFor},
+		{name: "last used", cell: func(t remuda.Token) string {
+			if t.LastUsedAt == nil {
+				return "never"
+			}
+			return agoOf(t.LastUsedAt)
+		}},
+		{name: "created", cell: func(t remuda.Token) string { return ago(t.CreatedAt) }},
+		{name: "by", cell: func(t remuda.Token) string { return t.CreatedBy }},
+	}
+}
+
+func tokenFor(t remuda.Token) string {
+	switch t.Kind {
+	case remuda.ClassToken:
+		return t.ResourceClass
+	case remuda.OrganizationToken:
+		return t.Organization + " as " + string(t.Role)
+	}
+	return "the instance"
+}
+
+func (p *program) tokenList() *cobra.Command {
+	var f *format
+	var filter client.TokenFilter
+	c := p.call(page{use: "list", aliases: []string{"ls"}, short: "List tokens, without their secrets", example: "remuda token list --resource-class acme/linux"},
+		cobra.NoArgs, func(ctx context.Context, u *client.User, _ []string) error {
+			all, err := client.All(ctx, func(ctx context.Context, q client.PageQuery) (remuda.Page[remuda.Token], error) {
+				return u.Tokens(ctx, filter, q)
+			})
+			if err != nil {
+				return err
+			}
+			return list(p, *f, all, tokenColumns(), "There is no token that you may see.")
+		})
+	p.classFlag(c, &filter.ResourceClass, "only those of this `CLASS`")
+	c.Flags().StringVar(&filter.Organization, "org", "", "only those of this `ORGANIZATION`")
+	p.completingFlag(c, "org", organizationNames)
+	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "only these: class, organization or admin")
+	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"class", "organization", "admin"}, cobra.ShellCompDirectiveNoFileComp))
+	f = p.output(c)
+	return c
+}
+
+// classFlag adds --resource-class.
+func (p *program) classFlag(c *cobra.Command, into *string, help string) {
+	c.Flags().StringVar(into, "resource-class", "", help)
+	p.completingFlag(c, "resource-class", classNames)
+}
+
+func (p *program) tokenCreate() *cobra.Command {
+	var f *format
+	var t remuda.Token
+	var admin bool
+	c := p.call(page{
+		use: "create NICKNAME", short: "Make a token and show its secret, once",
+		long: "Make a token and show its secret, once: nobody can read it later. With --resource-class it lets runners register for that class; " +
+			"with --org it acts for a person or program in that organization, by --role; with --admin for the instance's administrator.\n\n" +
+			"The secret alone goes to standard output, so that it can be written to a file.",
+		example: "remuda token create --resource-class acme/linux first-host > class-token\nremuda token create --org acme --role viewer dashboard",
+	}, cobra.ExactArgs(1), func(ctx context.Context, u *client.User, args []string) error {
+		t.Nickname = args[0]
+		kinds := map[remuda.TokenKind]bool{
+			remuda.ClassToken: t.ResourceClass != "", remuda.OrganizationToken: t.Organization != "", remuda.AdminToken: admin,
+		}
+		for kind, meant := range kinds {
+			if meant && t.Kind != "" {
+				return wrong("a token is for one of --resource-class, --org and --admin")
+			}
+			if meant {
+				t.Kind = kind
+			}
+		}
+		if t.Kind == "" {
+			return wrong("say what the token is for: --resource-class, --org or --admin")
+		}
+		if t.Kind != remuda.OrganizationToken {
+			t.Role = ""
+		}
+		made, err := u.CreateToken(ctx, t)
+		if err != nil {
+			return err
+		}
+		if *f != formatTable {
+			return p.encode(*f, made)
+		}
+		fmt.Fprintf(p.stderr, "%s token %s for %s; it is shown this once:\n", made.Kind, plain(made.Nickname), tokenFor(made))
+		fmt.Fprintln(p.stdout, made.Token)
+		return nil
+	})
+	p.classFlag(c, &t.ResourceClass, "`CLASS` that runners register for with it")
+	c.Flags().StringVar(&t.Organization, "org", "", "`ORGANIZATION` that it acts in")
+	p.completingFlag(c, "org", organizationNames)
+	c.Flags().StringVar((*string)(&t.Role), "role", string(remuda.RoleMember), "what it may do there: viewer reads, member submits and cancels, admin manages")
+	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"viewer", "member", "admin"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().BoolVar(&admin, "admin", false, "it acts for the instance's administrator")
+	f = p.output(c)
+	return c
+}
+
+func (p *program) tokenRevoke() *cobra.Command {
+	c := p.call(page{
+		use: "delete ID", aliases: []string{"revoke", "rm"}, short: "Revoke a token",
+		long:    "Revoke a token. Runners that registered with a class token get nothing new for that class, and finish what they have.",
+		example: "remuda token delete 01890a5d-ac96-774b-bcce-b302099a8057",
+	}, cobra.ExactArgs(1), func(ctx context.Context, u *client.User, args []string) error {
+		return u.RevokeToken(ctx, args[0])
+	})
+	return p.completing(c, tokenIDs)
+}
