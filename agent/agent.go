@@ -65,7 +65,7 @@ var (
 )
 
 // lastWords is for how long an agent that was told to stop goes on sending output. The runner sends the rest.
-const lastWords = 5 * time.Second
+const lastWords = 2 * time.Second
 
 // Options say what to run, and how.
 type Options struct {
@@ -173,7 +173,7 @@ func (t *Task) settle(work context.Context, result remuda.Result, err error) (re
 		return result, cause
 	}
 	if err == nil {
-		result.Detail = cut(result.Detail, longestDetail)
+		result.Detail = t.hide(result.Detail)
 		err = checkResult(result)
 	}
 	return result, err

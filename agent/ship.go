@@ -105,7 +105,7 @@ func (s *sender) produce(ctx context.Context, start int64, chunks chan<- remuda.
 		if n > cap(buffer) {
 			buffer = make([]byte, 0, roundUp(n))
 		}
-		if _, err := s.spool.ReadAt(buffer[:n], at); err != nil {
+		if got, err := s.spool.ReadAt(buffer[:n], at); got < n {
 			return fmt.Errorf("read the spool: %w", err)
 		}
 		at += int64(n)

@@ -73,6 +73,15 @@ func (t *Task) Mask(value string) error {
 	return nil
 }
 
+// hide is text without the secrets that it may hold: sentences go where output goes.
+func (t *Task) hide(text string) string {
+	stream := t.filter.Stream()
+	shown, _ := stream.Next([]byte(text))
+	hidden := string(shown)
+	shown, _ = stream.Flush()
+	return cut(hidden+string(shown), longestDetail)
+}
+
 // Start starts a command in a session of its own. It lives until it ends, End is called, or the task has ended.
 func (t *Task) Start(cmd *exec.Cmd) (*Process, error) { return t.processes.start(cmd) }
 
@@ -187,7 +196,7 @@ func (s *Step) Finish(state remuda.StepState, exitCode *int, detail string) {
 	s.task.processes.reap()
 	s.task.report.change(s.number, func(step *remuda.Step) {
 		now := time.Now()
-		step.State, step.ExitCode, step.Detail = state, exitCode, cut(detail, longestDetail)
+		step.State, step.ExitCode, step.Detail = state, exitCode, s.task.hide(detail)
 		if step.StartedAt != nil {
 			step.EndedAt = &now
 		}
