@@ -64,7 +64,7 @@ func (c carriage) run(ctx context.Context) {
 }
 
 // errUnstarted says why a claim was not even started.
-var errUnstarted = errors.New("the runner drains")
+var errUnstarted = errors.New("the runner takes nothing new any more")
 
 func (c carriage) handBack(err error) remuda.Return {
 	unstarted := errors.Is(err, errUnstarted)
@@ -83,7 +83,7 @@ func (c carriage) outcome(ctx context.Context) (result remuda.Result, err error)
 		return result, errors.New("it had begun, and nothing of it is left on this machine")
 	case !started && Ends(ctx):
 		return remuda.Result{State: remuda.Canceled, Detail: "cancelled before it was started"}, nil
-	case !started && c.isFull():
+	case !started && c.isSurplus(c.claim.ID):
 		return result, errUnstarted
 	case !started:
 		var refusal Refusal
@@ -96,13 +96,6 @@ func (c carriage) outcome(ctx context.Context) (result remuda.Result, err error)
 		}
 	}
 	return c.execute(ctx, work)
-}
-
-// isFull is true when a new claim came that the runner did not ask for: it crossed a request that said so.
-func (c carriage) isFull() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.draining || c.config.Mode == SingleTask && len(c.held) > 1
 }
 
 // open makes work of the claim: what is sealed in it is for this runner's key alone.

@@ -64,6 +64,7 @@ type holding struct {
 	canceling bool
 	lost      bool
 	ended     bool // its task has ended, and its last word is on its way
+	surplus   bool // it crossed a request that asked for none
 }
 
 // New makes a runner that speaks to plane and has executor carry out what it claims. Without a plane the runner
@@ -187,7 +188,8 @@ func (r *Runner) hold(id string, end context.CancelCauseFunc) bool {
 	if _, known := r.held[id]; known {
 		return false
 	}
-	r.held[id] = &holding{end: end}
+	surplus := r.draining || r.config.Mode == SingleTask && r.used
+	r.held[id] = &holding{end: end, surplus: surplus}
 	r.used = true
 	if r.idle != nil {
 		r.idle.Stop()
@@ -256,6 +258,14 @@ func (r *Runner) isLost(id string) bool {
 	defer r.mu.Unlock()
 	h := r.held[id]
 	return h != nil && h.lost
+}
+
+// isSurplus is true for a claim that came when the runner took nothing new any more.
+func (r *Runner) isSurplus(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.held[id]
+	return h != nil && h.surplus
 }
 
 // isCanceled is true when the runner was told to end whatever it runs.

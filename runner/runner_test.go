@@ -475,6 +475,7 @@ func TestWhatAnEarlierRunnerLeftIsAdoptedOrHandedBackOrRemoved(t *testing.T) {
 		if back := plane.returns("gone"); len(back) != 1 || back[0].Draining {
 			t.Errorf("handed back: %+v", back)
 		}
+		time.Sleep(10 * time.Second) // an answer that brings nothing
 		if !slices.Contains(executor.forgotten(), "foreign") {
 			t.Errorf("removed: %v", executor.forgotten())
 		}

@@ -39,8 +39,7 @@ var errOverdue = errors.New("no answer in time: the connection is taken for dead
 // syncing is the one goroutine that speaks of all claims, and owns those that carry them out.
 type syncing struct {
 	runner   *Runner
-	left     []string // claims of an earlier runner, until the first answer says whose they are
-	heard    bool     // an answer has come
+	left     []string // claims of an earlier runner, until an answer brings none of them
 	told     bool     // the control plane has acknowledged that the runner drains
 	carrying *sync.WaitGroup
 	work     context.Context // of the tasks; ends when the runner stops
@@ -241,7 +240,7 @@ func (s *syncing) gaveUpDraining() bool {
 
 // take acts on an answer. It is false when that told nothing new.
 func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
-	r, news := s.runner, !s.heard
+	r, news := s.runner, false
 	for _, id := range answer.Lost {
 		news = r.lose(id) || news
 	}
@@ -258,9 +257,9 @@ func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
 		r.Drain()
 		news = true
 	}
-	if !s.heard {
-		s.heard = true
-		s.forgetLeft(ctx, answer)
+	if len(answer.Claims) == 0 && len(s.left) > 0 {
+		s.forgetLeft(ctx)
+		news = true
 	}
 	return news
 }
@@ -289,8 +288,9 @@ func (s *syncing) carry(claim remuda.Claim) bool {
 	return true
 }
 
-// forgetLeft ends what an earlier runner left here and the first answer does not name: it is not ours any more.
-func (s *syncing) forgetLeft(ctx context.Context, answer remuda.SyncAnswer) {
+// forgetLeft ends what an earlier runner left here when all claims of ours have been delivered: it is not among them. A
+// long list comes in several answers, so the first one that brings nothing ends it.
+func (s *syncing) forgetLeft(ctx context.Context) {
 	r := s.runner
 	for _, id := range s.left {
 		r.log.Warn("an earlier runner left a claim here that is not this runner's any more; it is removed", "claim", id)

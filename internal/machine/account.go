@@ -52,7 +52,7 @@ func (e *Executor) reachableAgent() (string, error) {
 		return original, nil
 	}
 	dir := filepath.Join(e.config.Dir, "bin")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeAll(dir, 0o711); err != nil {
 		return "", fmt.Errorf("make a folder for the agent's binary: %w", err)
 	}
 	copied := filepath.Join(dir, filepath.Base(original))

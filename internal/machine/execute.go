@@ -58,25 +58,30 @@ func (e *Executor) Execute(ctx context.Context, w runner.Work) (remuda.Result, e
 
 // carryOut starts the agent, unless there is one, and stays with it and with what it leaves to the end.
 func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
-	if a.record.Pid == 0 {
+	defer func() {
+		if a.process != nil {
+			a.process.release()
+		}
+	}()
+	fresh := a.record.Pid == 0
+	if fresh {
 		if err := a.prepare(); err != nil {
 			return remuda.Result{}, errors.Join(err, a.Forget(ctx, a.id))
 		}
 	}
-	if a.record.Pid == 0 || a.process != nil {
+	if fresh || a.process != nil {
 		forwarder, err := forward(a.record.Socket, a.account, a.work.Plane)
 		if err != nil {
 			return remuda.Result{}, err
 		}
 		defer forwarder.close()
 	}
-	if a.record.Pid == 0 {
+	if fresh {
 		if err := a.start(); err != nil {
 			return remuda.Result{}, errors.Join(err, a.end(a.record, a.process), a.Forget(ctx, a.id))
 		}
 	}
 	if a.process != nil {
-		defer a.process.release()
 		a.attend(ctx)
 	}
 	if stops(ctx) && (a.process == nil || !a.process.ended) {
@@ -186,17 +191,20 @@ func (a *attempt) attend(ctx context.Context) {
 
 // gather ends what is left of the task, sends what is left to send, and says how it ended.
 func (a *attempt) gather(ctx context.Context) (remuda.Result, error) {
-	// Before its writers are killed: what lies in their pipes ends with them.
-	remains, err := agent.Hold(a.folder())
-	if err != nil {
-		a.log.Warn("the agent's folder is not as an agent leaves it", "error", err)
-	} else {
-		defer remains.Close()
+	var remains *agent.Remains
+	if a.exit.code != agent.ExitDone {
+		// Before its writers are killed: what lies in their pipes ends with them.
+		var err error
+		if remains, err = agent.Hold(a.folder()); err != nil {
+			a.log.Warn("the agent's folder is not as an agent leaves it", "error", err)
+		} else {
+			defer remains.Close()
+		}
 	}
 	if err := a.end(a.record, a.process); err != nil {
 		return remuda.Result{}, err
 	}
-	if remains != nil && a.exit.code != agent.ExitDone {
+	if remains != nil {
 		if err := a.ship(ctx, remains); stops(ctx) {
 			return remuda.Result{}, fmt.Errorf("output is left to send: %w", context.Cause(ctx))
 		} else if err != nil {

@@ -165,6 +165,9 @@ func (g groups) make(claimID string, log *slog.Logger) string {
 	}
 	group := filepath.Join(g.parent, "remuda-"+claimID)
 	err := os.Mkdir(group, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		err = nil // Of a runner that died before it could note it.
+	}
 	for file, text := range g.limits {
 		if err == nil {
 			err = writeGroup(group, file, text)

@@ -52,7 +52,8 @@ type Config struct {
 	CleanupWorkingDirectory bool
 	// Environment is what all steps get, such as HTTPS_PROXY. PATH and LANG have values when it names none.
 	Environment map[string]string
-	// DieWithParent lets agents end with the runner's process, however that ends, instead of waiting for a successor.
+	// DieWithParent lets agents end with the runner's process, however that ends, instead of waiting for a successor:
+	// they get TERM, and end their steps first. On Linux; a prefix that gains privileges prevents it.
 	DieWithParent bool
 	// Limits bound each task, where the host has cgroup v2 with these controllers.
 	Limits Limits
@@ -93,7 +94,7 @@ func New(config Config, log *slog.Logger) (*Executor, error) {
 		return nil, err
 	}
 	// Others pass through these folders and cannot list them.
-	if err := os.MkdirAll(filepath.Join(config.Dir, "claims"), 0o711); err != nil {
+	if err := makeAll(filepath.Join(config.Dir, "claims"), 0o711); err != nil {
 		return nil, fmt.Errorf("make the runner's folder: %w", err)
 	}
 	lock, err := lockFile(filepath.Join(config.Dir, "lock"))

@@ -93,7 +93,7 @@ func (p place) remove(r record) error {
 
 // make makes the claim's folders, empty.
 func (p place) make(owner account) error {
-	err := os.Mkdir(p.dir, 0o711)
+	err := mkdir(p.dir, 0o711)
 	if err == nil {
 		err = os.Mkdir(string(p.folder()), 0o700)
 	}
@@ -104,6 +104,29 @@ func (p place) make(owner account) error {
 		return fmt.Errorf("make the claim's folder: %w", err)
 	}
 	return nil
+}
+
+// mkdir makes a folder with this mode, whatever our umask.
+func mkdir(dir string, mode fs.FileMode) error {
+	if err := os.Mkdir(dir, mode); err != nil {
+		return err
+	}
+	return os.Chmod(dir, mode)
+}
+
+// makeAll makes a folder and those above it that are absent.
+func makeAll(dir string, mode fs.FileMode) error {
+	err := mkdir(dir, mode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeAll(filepath.Dir(dir), mode); err != nil {
+			return err
+		}
+		err = mkdir(dir, mode)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // logTail is how much of what the agent said is told to others.
@@ -129,7 +152,7 @@ func (e *Executor) workspace(claimID string) (string, error) {
 		return "", nil
 	}
 	dir := strings.ReplaceAll(e.config.WorkingDirectory, "%s", claimID)
-	err := os.MkdirAll(filepath.Dir(dir), 0o755)
+	err := makeAll(filepath.Dir(dir), 0o711)
 	if err == nil {
 		err = os.Mkdir(dir, 0o700)
 		if errors.Is(err, fs.ErrExist) {
