@@ -30,8 +30,9 @@ type carriage struct {
 	log   *slog.Logger
 }
 
-// run carries the claim out and says how it ended. It returns when that was acknowledged, or nobody wants to know.
-func (c carriage) run(ctx context.Context) {
+// run carries the claim out and says how it ended. It returns when that was acknowledged, or nobody wants to know. It is
+// false when the runner ends before, and leaves the claim to its successor.
+func (c carriage) run(ctx context.Context) bool {
 	if c.claim.CancelGrace <= 0 {
 		c.claim.CancelGrace = remuda.Duration(c.config.CancelGrace)
 	}
@@ -44,23 +45,24 @@ func (c carriage) run(ctx context.Context) {
 		if !c.say(ctx, "finish", func(ctx context.Context, p ControlPlane) error {
 			return p.Finish(ctx, c.claim.ID, result)
 		}) {
-			return
+			return false
 		}
 	case ctx.Err() != nil && !Ends(ctx):
 		// The runner stops: what runs is left to its successor, which says how it ended.
 		c.log.Info("left running", "because", err)
-		return
+		return false
 	default:
 		c.log.Error("could not be carried out; handed back", "error", err)
 		if !c.say(ctx, "return", func(ctx context.Context, p ControlPlane) error {
 			return p.Return(ctx, c.claim.ID, c.handBack(err))
 		}) {
-			return
+			return false
 		}
 	}
 	if err := c.executor.Forget(context.WithoutCancel(ctx), c.claim.ID); err != nil {
 		c.log.Error("what is left of the claim cannot be removed", "error", err)
 	}
+	return true
 }
 
 // errUnstarted says why a claim was not even started.

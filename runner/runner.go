@@ -65,6 +65,7 @@ type holding struct {
 	lost      bool
 	ended     bool // its task has ended, and its last word is on its way
 	surplus   bool // it crossed a request that asked for none
+	left      bool // the runner ends, and leaves it to its successor
 }
 
 // New makes a runner that speaks to plane and has executor carry out what it claims. Without a plane the runner
@@ -88,8 +89,9 @@ func New(config Config, plane ControlPlane, executor Executor, log *slog.Logger)
 // Run claims and carries out tasks until the runner has drained, which is no error.
 //
 // When ctx ends it stops at once: tasks that run are left to an executor that can leave them, for the runner's
-// successor to adopt. It also returns an error when the control plane knows the runner no longer and does not take it
-// back. Run may be called once.
+// successor to adopt. It also returns an error when it was cancelled and how a task ended could not be said: the
+// successor says it; and when the control plane knows the runner no longer and does not take it back. Without an error
+// there is nothing left for a successor. Run may be called once.
 func (r *Runner) Run(ctx context.Context) (err error) {
 	left, err := r.executor.Left(ctx)
 	if err != nil {
@@ -174,7 +176,7 @@ func (r *Runner) stopTimers() {
 func (r *Runner) idleOver() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.held) > 0 || r.draining {
+	if r.busy() > 0 || r.draining {
 		return
 	}
 	r.log.Info("no task for so long that the runner ends", "idle_timeout", r.config.IdleTimeout)
@@ -202,7 +204,7 @@ func (r *Runner) drop(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.held, id)
-	if len(r.held) == 0 {
+	if r.busy() == 0 {
 		if r.config.Mode == SingleTask && !r.draining {
 			r.log.Info("the one task of this runner has ended")
 			r.drain()
@@ -212,6 +214,25 @@ func (r *Runner) drop(id string) {
 		}
 	}
 	r.poke()
+}
+
+// leave keeps a claim as it is for the runner's successor: its end, or the word of it, is not for this one to see.
+func (r *Runner) leave(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held[id].left = true
+	r.poke()
+}
+
+// busy is how many claims this runner still has to do with.
+func (r *Runner) busy() int {
+	n := 0
+	for _, h := range r.held {
+		if !h.left {
+			n++
+		}
+	}
+	return n
 }
 
 // cancel ends one claim's task since someone cancelled it. It is false when that was known.

@@ -400,13 +400,40 @@ func TestACancelledRunnerDoesNotWaitLongForItsLastWords(t *testing.T) {
 		plane.change(func() { plane.syncErr, plane.finishErr = away, away })
 		r.Cancel()
 		canceled := time.Now()
-		r.ends()
+		if err := <-r.done; err == nil {
+			t.Error("it ended as if nothing were left to say")
+		}
 		if after := time.Since(canceled); after > 30*time.Second {
 			t.Errorf("it took %s", after)
 		}
 		if len(executor.forgotten()) != 0 {
 			t.Error("the result is gone, and nobody knows it")
 		}
+	})
+}
+
+func TestASuccessorSaysWhatItsPredecessorCouldNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plane, executor := newPlane(), &fakeExecutor{do: succeeds(time.Second)}
+		plane.slots = 2
+		plane.finishErr = func(int) error { return remuda.Fail(remuda.Unavailable, "away") }
+		plane.submit(plane.claim("c1"))
+		r := start(t, runner.Config{Slots: 2}, plane, executor)
+		time.Sleep(2 * time.Second)
+		r.Cancel()
+		if err := <-r.done; err == nil {
+			t.Error("it ended as if nothing were left to say")
+		}
+		plane.change(func() { plane.finishErr = nil })
+		before := len(plane.results("c1"))
+		executor.left = []string{"c1"}
+		r = start(t, runner.Config{Slots: 2}, plane, executor)
+		time.Sleep(2 * time.Second)
+		if got := plane.results("c1")[before:]; len(got) != 1 || got[0] != succeeded || len(plane.returns("c1")) != 0 {
+			t.Errorf("the successor said %v and %v", got, plane.returns("c1"))
+		}
+		r.Drain()
+		r.ends()
 	})
 }
 

@@ -49,7 +49,10 @@ type syncing struct {
 func (s *syncing) loop(ctx context.Context) error {
 	r := s.runner
 	for {
-		if s.over() {
+		switch {
+		case s.leaves():
+			return errors.New("the runner ends before the control plane knows how its tasks ended: its successor says it")
+		case s.over():
 			return s.goodbye(ctx)
 		}
 		if r.controlPlane() == nil {
@@ -88,11 +91,18 @@ func (s *syncing) loop(ctx context.Context) error {
 // over is true when the control plane knows that the runner drains, and the runner holds nothing.
 func (s *syncing) over() bool { return s.told && s.free() }
 
-// free is true when the runner holds no claim.
+// free is true when the runner has no claim to do with any more.
 func (s *syncing) free() bool {
 	s.runner.mu.Lock()
 	defer s.runner.mu.Unlock()
-	return len(s.runner.held) == 0
+	return s.runner.busy() == 0
+}
+
+// leaves is true when nothing is left to do but what a successor does.
+func (s *syncing) leaves() bool {
+	s.runner.mu.Lock()
+	defer s.runner.mu.Unlock()
+	return s.runner.busy() == 0 && len(s.runner.held) > 0
 }
 
 // sync makes one request. It ends early when what it said is not so any more; an answer that came meanwhile counts.
@@ -127,7 +137,7 @@ func (s *syncing) sync(ctx context.Context) (remuda.Sync, remuda.SyncAnswer, err
 			}
 			return said, got.answer, got.err
 		case <-r.changed:
-			if r.says(said) && !s.over() {
+			if r.says(said) && !s.over() && !s.leaves() {
 				continue
 			}
 			cancel()
@@ -222,7 +232,7 @@ func (s *syncing) pause(ctx context.Context, least time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-s.runner.changed:
-			if s.over() || s.runner.isDraining() && !s.told {
+			if s.over() || s.leaves() || s.runner.isDraining() && !s.told {
 				return
 			}
 		}
@@ -282,8 +292,12 @@ func (s *syncing) carry(claim remuda.Claim) bool {
 	s.left = slices.DeleteFunc(s.left, func(id string) bool { return id == claim.ID })
 	s.carrying.Go(func() {
 		defer end(nil)
-		defer r.drop(claim.ID)
-		carriage{Runner: r, claim: claim, here: here, log: r.log.With("claim", claim.ID, "task", claim.Task.ID)}.run(task)
+		c := carriage{Runner: r, claim: claim, here: here, log: r.log.With("claim", claim.ID, "task", claim.Task.ID)}
+		if c.run(task) {
+			r.drop(claim.ID)
+		} else {
+			r.leave(claim.ID)
+		}
 	})
 	return true
 }
