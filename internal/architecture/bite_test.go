@@ -117,6 +117,11 @@ func TestEachRuleBites(t *testing.T) {
 			want:  "nothing imports a main package",
 		},
 		{
+			name: "wiring that is imported from below",
+			tree: imports{"./internal/job": {"./internal/taskagent"}},
+			want: "adapter may not import wiring",
+		},
+		{
 			name: "cgo",
 			tree: imports{"./internal/machine": {"C"}},
 			want: "there is no cgo here",
@@ -173,7 +178,8 @@ func TestAHouseThatKeepsTheRulesStands(t *testing.T) {
 		"./internal/server":          {"./internal/control", "./internal/server/ui", "github.com/danielgtaylor/huma/v2"},
 		"./internal/server/circleci": {"./internal/server", "net/http"},
 		"./internal/machine":         {"./runner", "os/exec"},
-		"./cmd/remuda":               {"./internal/store", "./internal/machine", "github.com/spf13/cobra"},
+		"./internal/taskagent":       {"./agent", "./internal/job"},
+		"./cmd/remuda":               {"./internal/taskagent", "./internal/store", "./internal/machine", "github.com/spf13/cobra"},
 	}
 	// Tests put real things together.
 	tests := imports{

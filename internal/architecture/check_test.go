@@ -34,7 +34,7 @@ func violations(tree, tests imports) []string {
 			found = append(found, roomViolations(from)...)
 		}
 		for _, to := range tests[from] {
-			if isWiring(to) && to != from {
+			if isMain(to) && to != from {
 				found = append(found, fmt.Sprintf("tests of %s import %s: nothing imports a main package", from, to))
 			}
 		}
@@ -72,9 +72,7 @@ func arrowViolation(from, to string) string {
 		return ""
 	}
 	switch {
-	case target.layer == wiring && source.layer == wiring && within(to, "./internal"):
-		return "" // What two main packages share is not one itself.
-	case target.layer == wiring:
+	case isMain(to):
 		return "nothing imports a main package"
 	case !slices.Contains(mayImport[source.layer], target.layer):
 		return fmt.Sprintf("%s may not import %s", source.layer, target.layer)
@@ -165,7 +163,10 @@ func standard(name string) bool {
 	return !strings.Contains(first, ".")
 }
 
-func isWiring(name string) bool { return rooms[inTable(name)].layer == wiring }
+// isMain tells main packages from wiring that they share, which lies below internal.
+func isMain(name string) bool {
+	return rooms[inTable(name)].layer == wiring && !within(name, "./internal")
+}
 
 // within is true for a path and everything below it; major versions such as x/v2 lie below x.
 func within(name, parent string) bool {

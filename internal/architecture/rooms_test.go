@@ -9,7 +9,7 @@ const (
 	public   layer = "public"   // what others build runners and clients from
 	rules    layer = "rules"    // what may happen, and when; knows neither HTTP nor SQL
 	adapter  layer = "adapter"  // joins the rules, or a public interface, to something outside
-	wiring   layer = "wiring"   // main packages: put the others together
+	wiring   layer = "wiring"   // main packages, and what two of them share: puts the others together
 	watchman layer = "watchman" // tests of the house itself
 )
 
