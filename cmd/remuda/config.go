@@ -51,7 +51,7 @@ func (p *program) settings(c *cobra.Command, into any, prefixes ...string) *sett
 // configFile adds --config to the command.
 func (s *settings) configFile(env string) *settings {
 	s.fileEnv = env
-	s.flags.StringVar(&s.file, "config", "", "YAML `FILE` with these settings ($"+env+")")
+	s.flags.StringVar(&s.file, "config", "", "file with these settings, YAML ($"+env+")")
 	return s
 }
 
@@ -157,11 +157,17 @@ func (t *textFlag) Type() string {
 	return "string"
 }
 
+// durationFlag adds a flag for a length of time that has no default of its own.
+func durationFlag(to *pflag.FlagSet, into *remuda.Duration, name, help string) {
+	to.Func(name, help, func(text string) error { return into.UnmarshalText([]byte(text)) })
+}
+
 // parse reads the text of a flag or variable into what its field holds.
 func parse(kind reflect.Type, text string) (any, error) {
 	value := reflect.New(kind)
 	if reader, ok := value.Interface().(encoding.TextUnmarshaler); ok {
-		return value.Elem().Interface(), errors.Join(reader.UnmarshalText([]byte(text)), nil)
+		err := reader.UnmarshalText([]byte(text))
+		return value.Elem().Interface(), err
 	}
 	switch kind.Kind() {
 	case reflect.Bool:

@@ -56,7 +56,7 @@ func (p *program) loginCommand() *cobra.Command {
 		fmt.Fprintf(p.stdout, "%s is remembered in %s; you are %s there\n", l.URL, path, plain(whoSentence(who.Name, who.Organization, who.Role, who.Admin)))
 		return nil
 	})
-	p.classFlag(c, &class, "`CLASS` for jobs that name none")
+	p.classFlag(c, &class, "class for jobs that name none")
 	l = p.connection(c)
 	return c
 }

@@ -95,7 +95,7 @@ func (p *program) namespaceTransfer() *cobra.Command {
 			}
 			return show(p, *f, n, namespaceColumns())
 		})
-	c.Flags().StringVar(&to, "to", "", "`ORGANIZATION` that gets it")
+	c.Flags().StringVar(&to, "to", "", "organization that gets it")
 	_ = c.MarkFlagRequired("to")
 	f = p.output(c)
 	return p.completing(c, namespaceNames)
@@ -112,7 +112,7 @@ func (p *program) namespaceRename() *cobra.Command {
 			}
 			return show(p, *f, n, namespaceColumns())
 		})
-	c.Flags().StringVar(&to, "to", "", "the new `NAME`")
+	c.Flags().StringVar(&to, "to", "", "the new name")
 	_ = c.MarkFlagRequired("to")
 	f = p.output(c)
 	return p.completing(c, namespaceNames)
@@ -128,7 +128,7 @@ func (p *program) namespaceDelete() *cobra.Command {
 
 // organizationFlag adds --org.
 func (p *program) organizationFlag(c *cobra.Command, into *string) {
-	c.Flags().StringVar(into, "org", "", "`ORGANIZATION`; the token's own when left out")
+	c.Flags().StringVar(into, "org", "", "organization; the token's own when left out")
 	p.completingFlag(c, "org", organizationNames)
 }
 

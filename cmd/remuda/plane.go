@@ -26,6 +26,7 @@ type plane struct {
 	rules      *control.Plane
 	server     *server.Server
 	adminToken string
+	lock       *os.File // held while this process uses the data folder
 }
 
 // planeOptions are what 'remuda server' lets its operator choose.
@@ -39,15 +40,36 @@ type planeOptions struct {
 // openPlane opens the data folder, and makes it what it must be when it is new. What is wrong with the folder is an
 // error of whoever named it.
 func openPlane(ctx context.Context, o planeOptions, log *slog.Logger) (*plane, error) {
-	kept, err := store.Open(ctx, o.dir)
+	lock, err := holdFolder(o.dir)
 	if err != nil {
 		return nil, failure{exitUsage, err}
 	}
+	kept, err := store.Open(ctx, o.dir)
+	if err != nil {
+		return nil, failure{exitUsage, errors.Join(err, lock.Close())}
+	}
 	p, err := assemble(ctx, o, kept, log)
 	if err != nil {
-		return nil, failure{exitUsage, errors.Join(err, kept.Close())}
+		return nil, failure{exitUsage, errors.Join(err, kept.Close(), lock.Close())}
 	}
+	p.lock = lock
 	return p, nil
+}
+
+// holdFolder makes the data folder, and refuses one that another control plane uses: wake-ups do not pass between
+// processes over one SQLite.
+func holdFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder %s cannot be made: %w", dir, err)
+	}
+	lock, taken, err := lockFile(filepath.Join(dir, "lock"))
+	if taken {
+		return nil, fmt.Errorf("the data folder %s: another control plane uses it; stop that one, or choose another folder with --dir", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the data folder %s cannot be used: %w", dir, err)
+	}
+	return lock, nil
 }
 
 func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.Logger) (*plane, error) {
@@ -100,4 +122,4 @@ func (p *plane) run(ctx context.Context, listener net.Listener) error {
 }
 
 // close ends the store, after the last request.
-func (p *plane) close() error { return p.store.Close() }
+func (p *plane) close() error { return errors.Join(p.store.Close(), p.lock.Close()) }

@@ -37,7 +37,7 @@ func classDetails() []column[remuda.ResourceClass] {
 	return append(classColumns(),
 		column[remuda.ResourceClass]{name: "organization", cell: func(c remuda.ResourceClass) string { return c.Organization }},
 		column[remuda.ResourceClass]{name: "allows forks", cell: func(c remuda.ResourceClass) string { return yes(c.AllowForks) }},
-		column[remuda.ResourceClass]{name: "lost after", cell: func(c remuda.ResourceClass) string { return c.LostAfter.String() }},
+		column[remuda.ResourceClass]{name: "lost after", cell: func(c remuda.ResourceClass) string { return text(c.LostAfter) }},
 		column[remuda.ResourceClass]{name: "created", cell: func(c remuda.ResourceClass) string { return ago(c.CreatedAt) }},
 	)
 }
@@ -55,9 +55,9 @@ func (p *program) classList() *cobra.Command {
 			}
 			return list(p, *f, all, classColumns(), "There is no resource class; make one with 'remuda resource-class create NAMESPACE/NAME'.")
 		})
-	c.Flags().StringVar(&filter.Namespace, "namespace", "", "only those of this `NAMESPACE`")
+	c.Flags().StringVar(&filter.Namespace, "namespace", "", "only those of this namespace")
 	p.completingFlag(c, "namespace", namespaceNames)
-	c.Flags().StringVar(&filter.Organization, "org", "", "only those that this `ORGANIZATION` owns")
+	c.Flags().StringVar(&filter.Organization, "org", "", "only those that this organization owns")
 	p.completingFlag(c, "org", organizationNames)
 	f = p.output(c)
 	return c
@@ -81,10 +81,10 @@ func (p *program) classShow() *cobra.Command {
 func (p *program) classFlags(c *cobra.Command, into *remuda.ResourceClass) {
 	c.Flags().StringVar(&into.Description, "description", "", "what people read who choose a class")
 	c.Flags().StringVar((*string)(&into.Access), "access", string(remuda.AccessOwner), "who may use it beside the owner: owner (nobody), some (see --allow-org), all (a hosted class)")
-	c.Flags().StringSliceVar(&into.Organizations, "allow-org", nil, "`ORGANIZATION` that may use it; repeat it for several")
+	c.Flags().StringSliceVar(&into.Organizations, "allow-org", nil, "organization that may use it; repeat it for several")
 	c.Flags().IntVar(&into.TaskLimit, "task-limit", 0, "how many tasks run on it at once; 0 for no limit")
 	c.Flags().BoolVar(&into.AllowForks, "allow-forks", false, "let public projects that build forks use it: their code is anybody's")
-	c.Flags().TextVar(&into.LostAfter, "lost-after", remuda.Duration(0), "how long a runner may be silent before its tasks are lost, such as 10m")
+	durationFlag(c.Flags(), &into.LostAfter, "lost-after", "how long a runner may be silent before its tasks are lost, such as 10m")
 	_ = c.RegisterFlagCompletionFunc("access", cobra.FixedCompletions([]string{"owner", "some", "all"}, cobra.ShellCompDirectiveNoFileComp))
 	p.completingFlag(c, "allow-org", organizationNames)
 }

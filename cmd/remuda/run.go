@@ -68,19 +68,19 @@ func (p *program) runCommand() *cobra.Command {
 	})
 	fs := c.Flags()
 	fs.BoolVar(&flags.local, "local", false, "run it here, without any server")
-	fs.StringVarP(&flags.file, "file", "f", "", "job `FILE`; - for standard input")
+	fs.StringVarP(&flags.file, "file", "f", "", "job FILE; - for standard input")
 	fs.BoolVarP(&flags.detach, "detach", "d", false, "submit only, do not wait")
 	fs.StringVar(&flags.name, "name", "", "what people call the job")
-	p.classFlag(c, &flags.class, "`CLASS` of runners, instead of the file's")
-	fs.StringVar(&flags.project, "project", "", "`PROJECT` that it counts for, instead of the file's")
+	p.classFlag(c, &flags.class, "class of runners, instead of the file's")
+	fs.StringVar(&flags.project, "project", "", "project that it counts for, instead of the file's")
 	p.completingFlag(c, "project", projectNames)
 	p.organizationFlag(c, &flags.organization)
-	fs.StringArrayVarP(&flags.environment, "env", "e", nil, "variable of every step, `NAME=VALUE`, or NAME to take yours; repeat it for several")
-	fs.StringArrayVar(&flags.secrets, "secret", nil, "`NAME` of a variable of yours to hand over as a secret; repeat it for several")
-	fs.TextVar(&flags.timeout, "timeout", remuda.Duration(0), "how long it may run, such as 90s or 2h")
+	fs.StringArrayVarP(&flags.environment, "env", "e", nil, "variable of every step, NAME=VALUE, or NAME to take yours; repeat it for several")
+	fs.StringArrayVar(&flags.secrets, "secret", nil, "name of a variable of yours to hand over as a secret; repeat it for several")
+	durationFlag(fs, &flags.timeout, "timeout", "how long it may run, such as 90s or 2h")
 	fs.IntVar(&flags.parallelism, "parallelism", 0, "how many tasks it becomes")
 	fs.IntVar(&flags.priority, "priority", 0, "-100 to 100; higher goes first")
-	fs.StringVar(&flags.key, "idempotency-key", "", "submitted twice with the same `KEY`, it runs once")
+	fs.StringVar(&flags.key, "idempotency-key", "", "submitted twice with the same KEY, it runs once")
 	l = p.connection(c)
 	f = p.output(c)
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -113,7 +113,8 @@ func (p *program) readJob(flags runFlags) (remuda.Submission, error) {
 		return remuda.Submission{}, errors.New("a job file or a command after --, not both")
 	case len(flags.words) > 0:
 		run := &remuda.Run{Command: shellWords(flags.words)}
-		return remuda.Submission{Name: filepath.Base(flags.words[0]), Job: &remuda.Job{Steps: []remuda.JobStep{{Run: run}}}}, nil
+		name := filepath.Base(strings.Fields(flags.words[0] + " command")[0])
+		return remuda.Submission{Name: name, Job: &remuda.Job{Steps: []remuda.JobStep{{Run: run}}}}, nil
 	case flags.file == "":
 		return remuda.Submission{}, errors.New("what shall run? Name a job file, or a command after --; see 'remuda run --help'")
 	case flags.file == "-":

@@ -16,7 +16,7 @@ import (
 )
 
 func (p *program) runnerCommand() *cobra.Command {
-	given := p.usualRunner()
+	given := usualRunner()
 	var s *settings
 	c := command(page{
 		use: "runner", short: "Run a machine runner, or manage runners",
@@ -24,13 +24,17 @@ func (p *program) runnerCommand() *cobra.Command {
 			"each as a task-agent of its own. Started by root it runs them as another user. Its commands manage runners that run already.\n\n" +
 			"The first TERM or ^C drains: nothing new is taken, what runs may end. The second cancels what runs, the third leaves at once. " +
 			"A runner that is killed leaves its tasks running; started again on the same --dir it takes them up.\n\n" +
-			"Settings come from flags, from REMUDA_RUNNER_… (and CIRCLECI_RUNNER_…) variables, and from a YAML file with the members of CircleCI's machine runner.",
+			"Settings come from flags, from REMUDA_RUNNER_… (and CIRCLECI_RUNNER_…) variables, and from a YAML file with the members of CircleCI's machine runner. " +
+			"Its folder, --dir, is $XDG_STATE_HOME/remuda/runner when nothing is said, else /var/lib/remuda-runner for root and ./remuda-runner for others.",
 		example: "remuda runner --url https://remuda.example.com --token-file class-token\nremuda runner --config runner.yml --slots 4\nremuda runner list",
 		exits:   "0 drained, 1 it failed while it ran, 2 it could not start: wrong settings, token or folder",
 		signals: true,
 	}, cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		if err := s.load(); err != nil {
 			return err
+		}
+		if given.Runner.Dir == "" {
+			given.Runner.Dir = p.runnerFolder()
 		}
 		log, done, err := p.logger(given.Logging)
 		if err != nil {

@@ -93,8 +93,8 @@ func (p *program) runnerList() *cobra.Command {
 			}
 			return list(p, *f, all, runnerColumns(), "There is no runner; start one with 'remuda runner --url … --token-file …'.")
 		})
-	p.classFlag(c, &filter.ResourceClass, "only those that serve this `CLASS`")
-	c.Flags().StringVar(&filter.Organization, "org", "", "only those that serve a class of this `ORGANIZATION`")
+	p.classFlag(c, &filter.ResourceClass, "only those that serve this class")
+	c.Flags().StringVar(&filter.Organization, "org", "", "only those that serve a class of this organization")
 	p.completingFlag(c, "org", organizationNames)
 	c.Flags().StringVar((*string)(&filter.State), "state", "", "only those: idle, busy, draining, paused, silent or lost")
 	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"idle", "busy", "draining", "paused", "silent", "lost"}, cobra.ShellCompDirectiveNoFileComp))

@@ -34,7 +34,7 @@ type apiSettings struct {
 
 type machineSettings struct {
 	Name    string          `yaml:"name" flag:"name" help:"what people call this runner; the host's name when left out"`
-	Dir     string          `yaml:"dir" flag:"dir" help:"the runner's own folder: its identity, and what its tasks leave when it is restarted"`
+	Dir     string          `yaml:"dir" flag:"dir" help:"the runner's own folder: its identity, and what its tasks leave when it is restarted; see above when left out"`
 	Slots   int             `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
 	Mode    string          `yaml:"mode" flag:"mode" help:"continuous, or single-task: carry out one, then end"`
 	MaxRun  remuda.Duration `yaml:"max_run_time" flag:"max-run-time" help:"bounds every task, whatever it asks for"`
@@ -63,15 +63,15 @@ type allowSettings struct {
 }
 
 type limitSettings struct {
-	Memory int     `yaml:"memory" flag:"limit-memory" help:"MiB of memory for each task, where the host has cgroup v2"`
+	Memory int     `yaml:"memory" flag:"limit-memory" help:"memory in MiB for each task, where the host has cgroup v2"`
 	CPU    float64 `yaml:"cpu"`
 	Pids   int     `yaml:"pids" flag:"limit-pids" help:"processes and threads for each task, where the host has cgroup v2"`
 }
 
 // usualRunner is what holds when nothing is said.
-func (p *program) usualRunner() runnerSettings {
+func usualRunner() runnerSettings {
 	return runnerSettings{
-		Runner:  machineSettings{Dir: p.runnerFolder(), Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime)},
+		Runner:  machineSettings{Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime)},
 		Logging: usualLogging(),
 	}
 }

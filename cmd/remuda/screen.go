@@ -164,6 +164,8 @@ func (s *screen) foot(step remuda.Step) {
 	case remuda.StepSkipped:
 		s.say(s.p.faint(s.p.stdout, "– "+name+" skipped"))
 		return
+	case remuda.StepCanceled:
+		s.say(s.p.paint(s.p.stdout, odd, "– "+join(name, "canceled")) + s.p.faint(s.p.stdout, "  "+took))
 	case remuda.StepSucceeded:
 		s.headed[step.Number] = s.headed[step.Number] || s.headLate(step)
 		s.say(s.p.paint(s.p.stdout, good, "✓ ") + s.p.faint(s.p.stdout, join(name, took)))

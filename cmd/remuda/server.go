@@ -11,15 +11,15 @@ import (
 // serverSettings are what an operator of a control plane decides.
 type serverSettings struct {
 	listenSettings `yaml:",inline"`
-	Dir            string  `yaml:"dir" flag:"dir" help:"data folder; made when it is not there"`
+	Dir            string  `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
 	OpenMetrics    bool    `yaml:"open_metrics" flag:"open-metrics" help:"show /metrics to everybody; otherwise an admin token is asked for"`
 	SecureCookies  bool    `yaml:"secure_cookies" flag:"secure-cookies" help:"browsers reach it over TLS, though a proxy takes that off"`
-	OutputLimit    int     `yaml:"output_limit" flag:"output-limit" help:"MiB of output that are kept of each attempt: head and tail"`
+	OutputLimit    int     `yaml:"output_limit" flag:"output-limit" help:"how many MiB of output are kept of each attempt: head and tail"`
 	Logging        logging `yaml:"logging"`
 }
 
 func (p *program) serverCommand() *cobra.Command {
-	given := serverSettings{Dir: p.dataFolder(), OutputLimit: 64, Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
+	given := serverSettings{OutputLimit: 64, Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
 	var s *settings
 	c := command(page{
 		use: "server", short: "Run a control plane",
@@ -30,6 +30,9 @@ func (p *program) serverCommand() *cobra.Command {
 	}, cobra.NoArgs, func(ctx context.Context, _ []string) (err error) {
 		if err := s.load(); err != nil {
 			return err
+		}
+		if given.Dir == "" {
+			given.Dir = p.dataFolder()
 		}
 		log, done, err := p.logger(given.Logging)
 		if err != nil {

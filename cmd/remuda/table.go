@@ -225,6 +225,9 @@ func ago(t time.Time) string {
 	case passed < time.Second:
 		return "just now"
 	}
+	if passed < time.Minute {
+		return fmt.Sprintf("%ds ago", int(passed.Seconds()))
+	}
 	return short(passed) + " ago"
 }
 

@@ -116,15 +116,15 @@ func (p *program) taskList() *cobra.Command {
 		}
 		return list(p, *f, found, taskColumns(), "There is no such task.")
 	})
-	c.Flags().StringSliceVar(&chosen, "state", nil, "only those in this `STATE`; repeat it for several")
+	c.Flags().StringSliceVar(&chosen, "state", nil, "only those in this state; repeat it for several")
 	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp))
-	c.Flags().StringVar(&filter.Organization, "org", "", "only those that this `ORGANIZATION` submitted")
+	c.Flags().StringVar(&filter.Organization, "org", "", "only those that this organization submitted")
 	p.completingFlag(c, "org", organizationNames)
-	c.Flags().StringVar(&filter.Project, "project", "", "only those of this `PROJECT`")
+	c.Flags().StringVar(&filter.Project, "project", "", "only those of this project")
 	p.completingFlag(c, "project", projectNames)
-	p.classFlag(c, &filter.ResourceClass, "only those for this `CLASS`")
-	c.Flags().StringVar(&filter.JobID, "job", "", "only those of the job with this `ID`")
-	c.Flags().StringVar(&filter.Search, "search", "", "only those whose name has this `TEXT` in it")
+	p.classFlag(c, &filter.ResourceClass, "only those for this class")
+	c.Flags().StringVar(&filter.JobID, "job", "", "only those of the job with this ID")
+	c.Flags().StringVar(&filter.Search, "search", "", "only those whose name has this text in it")
 	c.Flags().IntVar(&limit, "limit", 50, "how many; 0 for all")
 	f = p.output(c)
 	return c
@@ -222,7 +222,7 @@ func (p *program) taskWhy() *cobra.Command {
 				return p.encode(*f, w)
 			}
 			if len(w.Reasons) == 0 {
-				fmt.Fprintf(p.stdout, "It does not wait: it is %s.\n", w.State)
+				fmt.Fprintf(p.stdout, "It does not wait: its state is %s.\n", w.State)
 			}
 			for _, reason := range w.Reasons {
 				fmt.Fprintln(p.stdout, plain(reason))

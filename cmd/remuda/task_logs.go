@@ -72,10 +72,10 @@ func eventColumns() []column[remuda.Event] {
 }
 
 func (p *program) eventFlags(c *cobra.Command, into *client.EventFilter) {
-	c.Flags().Int64Var(&into.After, "after", 0, "only those after the event with this `ID`")
+	c.Flags().Int64Var(&into.After, "after", 0, "only those after the event with this ID")
 	c.Flags().StringVar(&into.Type, "type", "", "only those of this type, such as task.finished")
 	c.Flags().StringVar(&into.Subject, "subject", "", "only those about this id or name")
-	c.Flags().StringVar(&into.Organization, "org", "", "only those of this `ORGANIZATION`")
+	c.Flags().StringVar(&into.Organization, "org", "", "only those of this organization")
 	p.completingFlag(c, "org", organizationNames)
 }
 

@@ -57,8 +57,8 @@ func (p *program) tokenList() *cobra.Command {
 			}
 			return list(p, *f, all, tokenColumns(), "There is no token that you may see.")
 		})
-	p.classFlag(c, &filter.ResourceClass, "only those of this `CLASS`")
-	c.Flags().StringVar(&filter.Organization, "org", "", "only those of this `ORGANIZATION`")
+	p.classFlag(c, &filter.ResourceClass, "only those of this class")
+	c.Flags().StringVar(&filter.Organization, "org", "", "only those of this organization")
 	p.completingFlag(c, "org", organizationNames)
 	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "only these: class, organization or admin")
 	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"class", "organization", "admin"}, cobra.ShellCompDirectiveNoFileComp))
@@ -112,8 +112,8 @@ func (p *program) tokenCreate() *cobra.Command {
 		fmt.Fprintln(p.stdout, made.Token)
 		return nil
 	})
-	p.classFlag(c, &t.ResourceClass, "`CLASS` that runners register for with it")
-	c.Flags().StringVar(&t.Organization, "org", "", "`ORGANIZATION` that it acts in")
+	p.classFlag(c, &t.ResourceClass, "class that runners register for with it")
+	c.Flags().StringVar(&t.Organization, "org", "", "organization that it acts in")
 	p.completingFlag(c, "org", organizationNames)
 	c.Flags().StringVar((*string)(&t.Role), "role", string(remuda.RoleMember), "what it may do there: viewer reads, member submits and cancels, admin manages")
 	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"viewer", "member", "admin"}, cobra.ShellCompDirectiveNoFileComp))

@@ -15,14 +15,14 @@ import (
 type upSettings struct {
 	Listen   string  `yaml:"listen" flag:"listen" help:"address to listen on; port 0 takes a free one"`
 	Insecure bool    `yaml:"insecure" flag:"insecure" help:"allow an address that other machines reach, without TLS"`
-	Dir      string  `yaml:"dir" flag:"dir" help:"data folder; made when it is not there"`
+	Dir      string  `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
 	RunDir   string  `yaml:"runner_dir" flag:"runner-dir" help:"the runner's folder; runner in the data folder when left out"`
 	Slots    int     `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
 	Logging  logging `yaml:"logging"`
 }
 
 func (p *program) upCommand() *cobra.Command {
-	given := upSettings{Listen: "127.0.0.1:8080", Dir: p.dataFolder(), Slots: 2, Logging: usualLogging()}
+	given := upSettings{Listen: "127.0.0.1:8080", Slots: 2, Logging: usualLogging()}
 	var s *settings
 	c := command(page{
 		use: "up", short: "Run a control plane and a runner together, on a data folder that lasts",
@@ -50,6 +50,9 @@ func (p *program) upCommand() *cobra.Command {
 func (p *program) up(ctx context.Context, given upSettings, log *slog.Logger) error {
 	signals, stop := listen()
 	defer stop()
+	if given.Dir == "" {
+		given.Dir = p.dataFolder()
+	}
 	dir, err := filepath.Abs(given.Dir)
 	if err != nil {
 		return err

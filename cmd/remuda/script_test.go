@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"remuda": main,
+		// What stands beside remuda when it is installed.
+		"remuda-agent": func() {
+			p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+			os.Exit(p.agent())
+		},
+	})
+}
+
+// TestScripts runs testdata/script, which read like a tutorial. Beside testscript's own commands they have
+//
+//	start NAME PATTERN COMMAND...   starts a command and waits for a line that matches; its first group becomes $NAME
+//	stop NAME                       sends TERM and waits for its end, which must be a good one
+//	kill9 NAME                      kills it
+//	from NAME PATTERN               waits for another line of it that matches
+func TestScripts(t *testing.T) {
+	// Root's tasks run as another user, who must pass through.
+	root, err := os.MkdirTemp("", "rs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(root, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", WorkdirRoot: root, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			running := &background{of: map[string]*started{}}
+			e.Values[backgroundKey{}] = running
+			e.Defer(running.end)
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("NO_COLOR", "1")
+			e.Setenv("__FANG_TEST_WIDTH", "100")
+			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": cmdStart, "stop": cmdStop, "kill9": cmdKill, "from": cmdFrom,
+		},
+	})
+}
+
+type backgroundKey struct{}
+
+// background is what a script started.
+type background struct {
+	mu sync.Mutex
+	of map[string]*started
+}
+
+type started struct {
+	command *exec.Cmd
+	lines   chan string // closed at its end
+	ended   chan error
+}
+
+// lineTime is how long a line may take: only a broken program reaches it.
+const lineTime = time.Minute
+
+func (b *background) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.of {
+		_ = s.command.Process.Kill()
+		for range s.lines {
+			continue
+		}
+		<-s.ended
+	}
+}
+
+func (b *background) get(ts *testscript.TestScript, args []string, want int) *started {
+	if len(args) != want {
+		ts.Fatalf("expected %d words", want)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.of[args[0]]
+	if s == nil {
+		ts.Fatalf("%s was not started", args[0])
+	}
+	return s
+}
+
+func of(ts *testscript.TestScript) *background {
+	return ts.Value(backgroundKey{}).(*background)
+}
+
+func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: start NAME PATTERN COMMAND...")
+	}
+	path, err := exec.LookPath(args[2])
+	ts.Check(err)
+	command := exec.Command(path, args[3:]...) //nolint:noctx // the script's end ends it
+	command.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "KEY"} {
+		if value := ts.Getenv(name); value != "" {
+			command.Env = append(command.Env, name+"="+value)
+		}
+	}
+	out, in := io.Pipe()
+	command.Stdout, command.Stderr = in, in
+	ts.Check(command.Start())
+	s := &started{command: command, lines: make(chan string, 10000), ended: make(chan error, 1)}
+	go func() {
+		s.ended <- command.Wait()
+		_ = in.Close()
+	}()
+	go func() {
+		defer close(s.lines)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			s.lines <- lines.Text()
+		}
+	}()
+	running := of(ts)
+	running.mu.Lock()
+	running.of[args[0]] = s
+	running.mu.Unlock()
+	ts.Setenv(args[0], s.await(ts, args[0], args[1]))
+}
+
+// await reads lines until one matches, and gives the first group.
+func (s *started) await(ts *testscript.TestScript, name, pattern string) string {
+	wanted, err := regexp.Compile(pattern)
+	ts.Check(err)
+	late := time.NewTimer(lineTime)
+	defer late.Stop()
+	for {
+		select {
+		case line, more := <-s.lines:
+			if !more {
+				ts.Fatalf("%s ended without a line that matches %s", name, pattern)
+			}
+			ts.Logf("[%s] %s", name, line)
+			if found := wanted.FindStringSubmatch(line); found != nil {
+				return found[len(found)-1]
+			}
+		case <-late.C:
+			ts.Fatalf("%s said nothing that matches %s", name, pattern)
+		}
+	}
+}
+
+func cmdFrom(ts *testscript.TestScript, _ bool, args []string) {
+	of(ts).get(ts, args, 2).await(ts, args[0], args[1])
+}
+
+func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+	s := of(ts).get(ts, args, 1)
+	ts.Check(s.command.Process.Signal(syscall.SIGTERM))
+	for line := range s.lines {
+		ts.Logf("[%s] %s", args[0], line)
+	}
+	err := <-s.ended
+	s.ended <- nil
+	if (err != nil) != neg {
+		ts.Fatalf("%s ended with %v", args[0], err)
+	}
+}
+
+func cmdKill(ts *testscript.TestScript, _ bool, args []string) {
+	s := of(ts).get(ts, args, 1)
+	ts.Check(s.command.Process.Kill())
+	err := <-s.ended
+	s.ended <- nil
+	if err == nil {
+		ts.Fatalf("%s had ended", args[0])
+	}
+	ts.Logf("%s", fmt.Sprint(err))
+}
