@@ -44,12 +44,31 @@ func findGroups(limits Limits, log *slog.Logger) groups {
 		return unlimited(limits, log, "the runner may not make cgroups in "+parent)
 	}
 	_ = os.Remove(probe)
+	sweepGroups(parent)
 	g := groups{parent: parent, limits: limits.files()}
 	if err := g.enable(own); err != nil {
 		unlimited(limits, log, err.Error())
 		g.limits = nil
 	}
 	return g
+}
+
+// sweepGroups removes groups that are long empty: those of tasks that died with their runner. The kernel refuses to
+// remove any other.
+func sweepGroups(parent string) {
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || !entry.IsDir() || !strings.HasPrefix(entry.Name(), "remuda-") || entry.Name() == runnersLeaf {
+			continue
+		}
+		if time.Since(info.ModTime()) > time.Hour { // A young one may wait for its task to start.
+			_ = os.Remove(filepath.Join(parent, entry.Name()))
+		}
+	}
 }
 
 func unlimited(limits Limits, log *slog.Logger, because string) groups {

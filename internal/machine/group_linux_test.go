@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLimitsAreWhatTheKernelReads(t *testing.T) {
@@ -52,6 +53,30 @@ func TestControllersAreEnabledWhereTheHostHasThem(t *testing.T) {
 		if err != nil || readErr != nil || !strings.HasPrefix(string(got), test.written) {
 			t.Errorf("%+v: %q, %v, %v", test, got, err, readErr)
 		}
+	}
+}
+
+func TestGroupsThatAreLongEmptyAreRemoved(t *testing.T) {
+	parent := t.TempDir()
+	long := time.Now().Add(-2 * time.Hour)
+	for _, name := range []string{"remuda-old", "remuda-young", "remuda-full", "remuda-full/below", "other", runnersLeaf} {
+		if err := os.Mkdir(filepath.Join(parent, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"remuda-old", "remuda-full", "other", runnersLeaf} {
+		if err := os.Chtimes(filepath.Join(parent, name), long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweepGroups(parent)
+	var left []string
+	entries, err := os.ReadDir(parent)
+	for _, entry := range entries {
+		left = append(left, entry.Name())
+	}
+	if err != nil || strings.Join(left, " ") != "other remuda-full remuda-runner remuda-young" {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }
 
