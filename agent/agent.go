@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) error {
 	if claim.Begun {
 		return errors.New("the claim has begun before: it is adopted, never started again")
 	}
-	if err := folder.prepare(); err != nil {
+	if err := folder.prepare(o.Handoff.Workspace == ""); err != nil {
 		return err
 	}
 	if o.Alone {

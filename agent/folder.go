@@ -24,7 +24,7 @@ import (
 //	result.json     how it ended (remuda.Result), written by rename
 //	work/           where steps start, unless the Handoff names a workspace
 //	home/  tmp/     HOME and TMPDIR of the steps
-//	job/            what implementation "job" needs: scripts, $REMUDA_ENV, $BASH_ENV
+//	steps/…         what an implementation keeps for a step; few files, since each costs as much as a small step
 //
 // The executor makes the folder itself, for the agent's user alone (0700); the agent makes what is in it. Nothing here
 // is to be trusted by a process with more privilege: steps may have put links and devices in these places, so read
@@ -48,8 +48,8 @@ func (f Folder) Tmp() string { return f.path("tmp") }
 // Spool holds what step n wrote, unfiltered.
 func (f Folder) Spool(n int) string { return f.path("steps", strconv.Itoa(n)+spoolSuffix) }
 
-// Path is a place of an implementation's own within the folder.
-func (f Folder) Path(name ...string) string { return f.path(name...) }
+// Beside is a place for what an implementation keeps for its steps. No name may end as a spool's or a pipe's does.
+func (f Folder) Beside(name string) string { return f.path(stepsName, name) }
 
 func (f Folder) path(name ...string) string {
 	return filepath.Join(append([]string{string(f)}, name...)...)
@@ -67,16 +67,20 @@ const (
 	masksLimit  = 64 << 20
 )
 
-// prepare makes what steps need. It fails when an agent was here before: one attempt is carried out once.
-func (f Folder) prepare() error {
+// prepare makes what steps need, and a folder to work in if there is none. It fails when an agent was here before: one attempt is carried out once.
+func (f Folder) prepare(work bool) error {
 	if err := os.Mkdir(f.path(stepsName), 0o700); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("claim folder %s was used before", f)
 		}
 		return fmt.Errorf("prepare the claim folder: %w", err)
 	}
-	for _, dir := range []string{f.Work(), f.Home(), f.Tmp()} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	dirs := []string{f.Home(), f.Tmp()}
+	if work {
+		dirs = append(dirs, f.Work())
+	}
+	for _, dir := range dirs {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("prepare the claim folder: %w", err)
 		}
 	}
@@ -216,7 +220,7 @@ const (
 	pipe    = fs.ModeNamedPipe
 )
 
-// open opens a file of the wanted type without leaving the folder: links out of it are refused, and neither a pipe
+// open opens a file of the wanted type without leaving the folder: links to elsewhere are refused, and neither a pipe
 // without a writer nor a device can hold up or mislead the caller, who may be root.
 func (f Folder) open(name string, flags int, want fs.FileMode) (*os.File, error) {
 	root, err := os.OpenRoot(string(f))
@@ -231,6 +235,8 @@ func (f Folder) open(name string, flags int, want fs.FileMode) (*os.File, error)
 	info, err := file.Stat()
 	if err == nil && info.Mode().Type() != want {
 		err = fmt.Errorf("%s is a %s", name, info.Mode().Type())
+	} else if err == nil && !hasOneName(info) {
+		err = fmt.Errorf("%s is another file too", name)
 	}
 	if err != nil {
 		_ = file.Close()

@@ -47,7 +47,7 @@ func TestWhatIsNoAgentsResultIsRefused(t *testing.T) {
 		"a folder":        func(path string) error { return os.Mkdir(path, 0o700) },
 	} {
 		folder := agent.Folder(t.TempDir())
-		if err := put(folder.Path("result.json")); err != nil {
+		if err := put(filepath.Join(string(folder), "result.json")); err != nil {
 			t.Fatal(err)
 		}
 		if result, found, err := folder.Result(); found || err == nil {
@@ -64,14 +64,14 @@ func TestALinkInPlaceOfASpoolIsNotFollowed(t *testing.T) {
 	for _, name := range []string{"0.out", "0.pipe"} {
 		folder, plane := agent.Folder(t.TempDir()), agenttest.NewPlane()
 		begun(t, plane)
-		if err := os.Mkdir(folder.Path("steps"), 0o700); err != nil {
+		if err := os.Mkdir(filepath.Join(string(folder), "steps"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(folder.Spool(0), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_ = os.Remove(folder.Path("steps", name))
-		if err := os.Symlink(secret, folder.Path("steps", name)); err != nil {
+		_ = os.Remove(folder.Beside(name))
+		if err := os.Symlink(secret, folder.Beside(name)); err != nil {
 			t.Fatal(err)
 		}
 		if err := agent.Ship(t.Context(), plane, folder, nil, quiet()); err == nil {
@@ -87,7 +87,7 @@ func TestASpoolThatWasCutShortIsClosedAsItStands(t *testing.T) {
 	folder, plane := agent.Folder(t.TempDir()), agenttest.NewPlane()
 	begun(t, plane)
 	plane.Put(0, agenttest.Stream{Data: []byte("sent before"), Source: 11})
-	if err := os.Mkdir(folder.Path("steps"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(string(folder), "steps"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(folder.Spool(0), []byte("cut"), 0o600); err != nil {

@@ -163,7 +163,7 @@ func TestASuccessorKnowsAllMasks(t *testing.T) {
 		t.Fatalf("the agent ended with %d", code)
 	}
 	defer end(t, a.Handoff.WorkPath()+"/pid")
-	info, err := os.Stat(a.Handoff.Folder().Path("masks"))
+	info, err := os.Stat(string(a.Handoff.Folder()) + "/masks")
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the masks are %v (%v)", info, err)
 	}

@@ -29,7 +29,8 @@ type spool struct {
 	size   int64
 	fault  func(error)
 	ended  atomic.Bool // what arrives now belongs to no step
-	ending chan struct{}
+	ending sync.Once
+	kept   chan struct{} // closed when ended is true
 	moving sync.WaitGroup
 }
 
@@ -44,7 +45,7 @@ func openSpool(folder Folder, n int, tail *tail, fault func(error)) (*spool, err
 	if err != nil {
 		return nil, err
 	}
-	s := &spool{tail: tail, file: file, fault: fault, ending: make(chan struct{})}
+	s := &spool{tail: tail, file: file, fault: fault, kept: make(chan struct{})}
 	if err := s.openPipe(folder.path(stepsName, strconv.Itoa(n)+pipeSuffix)); err != nil {
 		_ = file.Close()
 		return nil, err
@@ -76,6 +77,7 @@ func (s *spool) openPipe(path string) error {
 // move moves what arrives to the file until finish, then throws away what processes that were left behind write: if
 // nobody read it, they would stand still.
 func (s *spool) move() {
+	defer s.endKeeping()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := s.pipe.Read(buffer)
@@ -83,9 +85,8 @@ func (s *spool) move() {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && !s.ended.Load():
 			s.drain(buffer)
-			s.ended.Store(true)
 			_ = s.pipe.SetReadDeadline(time.Time{})
-			close(s.ending)
+			s.endKeeping()
 		case err != nil:
 			return // all writers or we ourselves have closed it
 		}
@@ -125,15 +126,21 @@ func (s *spool) keep(data []byte) {
 	s.tail.grow(s.size)
 	if err != nil {
 		s.fault(fmt.Errorf("write the spool: %w", err))
-		s.ended.Store(true)
-		close(s.ending)
+		s.endKeeping()
 	}
+}
+
+func (s *spool) endKeeping() {
+	s.ending.Do(func() {
+		s.ended.Store(true)
+		close(s.kept)
+	})
 }
 
 // finish returns when all that was written before is in the file.
 func (s *spool) finish() {
 	_ = s.pipe.SetReadDeadline(time.Unix(1, 0))
-	<-s.ending
+	<-s.kept
 	_ = s.output.Close()
 	s.tail.end()
 }

@@ -40,6 +40,9 @@ type Task struct {
 	unsent  atomic.Bool
 }
 
+// usualGrace is for a claim that says nothing of it.
+const usualGrace = remuda.Duration(10 * time.Second)
+
 func newTask(o Options, steps []remuda.Step) *Task {
 	h := o.Handoff
 	t := &Task{
@@ -55,6 +58,7 @@ func newTask(o Options, steps []remuda.Step) *Task {
 		filter:         redact.New(slices.Collect(maps.Values(h.Secrets))...),
 		report:         newReport(o.Log, steps),
 	}
+	t.Claim.CancelGrace = h.Claim.CancelGrace.Or(usualGrace)
 	for n := range steps {
 		t.steps = append(t.steps, &Step{task: t, number: n})
 	}

@@ -84,6 +84,16 @@ func Claim(implementation string, payload remuda.Payload) remuda.Claim {
 // filled in when they are empty. When the test ends, so does the agent.
 func Start(t testing.TB, plane *Plane, handoff agent.Handoff) *Agent {
 	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return StartCommand(t, plane, handoff, exec.Command(binary, argument))
+}
+
+// StartCommand is like Start for a command that is an agent. Its standard error is kept unless it has one.
+func StartCommand(t testing.TB, plane *Plane, handoff agent.Handoff, cmd *exec.Cmd) *Agent {
+	t.Helper()
 	if handoff.Dir == "" {
 		handoff.Dir = t.TempDir()
 	}
@@ -95,14 +105,12 @@ func Start(t testing.TB, plane *Plane, handoff agent.Handoff) *Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &Agent{Plane: plane, Handoff: handoff, t: t, stderr: &bytes.Buffer{}, done: make(chan struct{})}
-	a.cmd = exec.Command(binary, argument)
+	a := &Agent{Plane: plane, Handoff: handoff, t: t, cmd: cmd, stderr: &bytes.Buffer{}, done: make(chan struct{})}
 	a.cmd.Env = append(a.cmd.Environ(), "GORACE=atexit_sleep_ms=0") // the race detector waits a second at each end
-	a.cmd.Stdin, a.cmd.Stderr = bytes.NewReader(document), a.stderr
+	a.cmd.Stdin = bytes.NewReader(document)
+	if a.cmd.Stderr == nil {
+		a.cmd.Stderr = a.stderr
+	}
 	if err := a.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func away(t *testing.T, s Suite) {
 	a := s.start(t, s.Says("told late"))
 	a.Plane.Until(t, "begin", func(seen Seen) bool { return seen.Begun })
 	a.Plane.Away(true)
-	a.untilResult()
+	a.UntilResult()
 	a.Plane.Away(false)
 	a.want(agent.ExitDone, remuda.Result{State: remuda.Succeeded})
 	if got := a.Plane.Output(0); strings.Count(got, "told late\n") != 1 {

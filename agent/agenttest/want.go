@@ -62,8 +62,8 @@ func (a *Agent) untilSaid(text string) {
 	})
 }
 
-// untilResult waits until the agent has left a result.
-func (a *Agent) untilResult() {
+// UntilResult waits until the agent has left a result.
+func (a *Agent) UntilResult() {
 	a.t.Helper()
 	a.until("a result", func() bool {
 		_, found, _ := a.Handoff.Folder().Result()

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -98,11 +97,13 @@ func checkRef(ref string) error {
 	return nil
 }
 
-// fullCommit is a commit's whole name, abbreviated one that may be.
-var (
-	fullCommit  = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	abbreviated = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
-)
+// isCommit is whether ref is a commit's whole name.
+func isCommit(ref string) bool { return (len(ref) == 40 || len(ref) == 64) && isHex(ref) }
+
+// mayBeCommit is whether ref may be a commit's abbreviated name.
+func mayBeCommit(ref string) bool { return len(ref) >= 7 && len(ref) < 64 && isHex(ref) }
+
+func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
 
 // checkout brings dir to ref and tells which commit that is.
 func (g *git) checkout(ref string, depth int, reused bool) error {
@@ -142,7 +143,7 @@ func (g *git) fetch(ref string, depth int) (commit, branch string, err error) {
 		return g.fetchOne(ref, strings.TrimPrefix(ref, "refs/heads/"), depth)
 	case strings.HasPrefix(ref, "refs/"):
 		return g.fetchOne(ref, "", depth)
-	case depth > 0 && fullCommit.MatchString(ref):
+	case depth > 0 && isCommit(ref):
 		return g.fetchOne(ref, "", depth)
 	case depth > 0:
 		return g.fetchShallow(ref, depth)
@@ -150,7 +151,7 @@ func (g *git) fetch(ref string, depth int) (commit, branch string, err error) {
 	if err := g.run(g.fetchArguments(0, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")...); err != nil {
 		return "", "", err
 	}
-	if fullCommit.MatchString(ref) {
+	if isCommit(ref) {
 		if commit, err := g.commitOf(ref); err == nil {
 			return commit, "", nil
 		}
@@ -162,7 +163,7 @@ func (g *git) fetch(ref string, depth int) (commit, branch string, err error) {
 	if commit, err := g.commitOf("refs/tags/" + ref); err == nil {
 		return commit, "", nil
 	}
-	if abbreviated.MatchString(ref) {
+	if mayBeCommit(ref) {
 		if commit, err := g.commitOf(ref); err == nil {
 			return commit, "", nil
 		}
@@ -176,7 +177,7 @@ func (g *git) fetchOne(ref, branch string, depth int) (string, string, error) {
 	if branch != "" {
 		spec += ":refs/remotes/origin/" + branch
 	}
-	if fullCommit.MatchString(ref) || ref == "HEAD" {
+	if isCommit(ref) || ref == "HEAD" {
 		spec = ref
 	}
 	if err := g.run(g.fetchArguments(depth, spec)...); err != nil {
@@ -205,7 +206,7 @@ func (g *git) fetchShallow(ref string, depth int) (string, string, error) {
 		return g.fetchOne("refs/heads/"+ref, ref, depth)
 	case names["refs/tags/"+ref]:
 		return g.fetchOne("refs/tags/"+ref, "", depth)
-	case abbreviated.MatchString(ref):
+	case mayBeCommit(ref):
 		return "", "", refusal(fmt.Sprintf("%q is no branch or tag of %s; with a depth, a commit has to be written out in full", ref, g.origin.shown))
 	}
 	return "", "", g.unknown(ref)

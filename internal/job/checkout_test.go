@@ -309,7 +309,7 @@ eval "exec ${last}"
 	d := carryOut(t, steps(
 		checkout(remuda.Checkout{SSHKey: "KEY", KnownHosts: "example.com ssh-ed25519 AAAA"}),
 		run(remuda.Run{Command: `cat file; git remote get-url origin; unset KEY
-if grep -rF "PRIV""ATE" . "$HOME" "$TMPDIR" ../job; then echo "found in a file"; fi
+if grep -rF "PRIV""ATE" . "$HOME" "$TMPDIR" ../steps; then echo "found in a file"; fi
 env | grep "GIT_SSH" || true`}),
 	), from("git@example.com:"+r.path, "main"), func(h *agent.Handoff) {
 		h.Environment = map[string]string{"PATH": bin + ":" + os.Getenv("PATH")}

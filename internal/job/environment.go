@@ -42,8 +42,13 @@ func base(task *agent.Task) variables {
 		who = me.Username
 	}
 	claim, of := task.Claim, task.Claim.Task
+	repository := of.Source.Repository
+	if o, err := parseOrigin(repository); err == nil {
+		repository = o.address // without a password
+	}
 	v := variables{
 		"PATH":    usualPath,
+		"SHELL":   "/bin/sh", // without one, each bash looks its user up
 		"LANG":    "C.UTF-8",
 		"TERM":    "xterm-256color",
 		"USER":    who,
@@ -65,7 +70,7 @@ func base(task *agent.Task) variables {
 		"REMUDA_ORGANIZATION":      of.Organization,
 		"REMUDA_PROJECT":           of.Project,
 		"REMUDA_RESOURCE_CLASS":    of.ResourceClass,
-		"REMUDA_SOURCE_REPOSITORY": of.Source.Repository,
+		"REMUDA_SOURCE_REPOSITORY": repository,
 		"REMUDA_SOURCE_REF":        of.Source.Ref,
 	})
 	return v

@@ -36,6 +36,7 @@ func TestTheEnvironmentOfAStepHoldsThisAndNothingElse(t *testing.T) {
 		"PATH":                     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME":                     folder.Home(),
 		"TMPDIR":                   folder.Tmp(),
+		"SHELL":                    "/bin/sh",
 		"LANG":                     "de_DE.UTF-8",
 		"TERM":                     "xterm-256color",
 		"HTTPS_PROXY":              "http://proxy:3128",

@@ -32,7 +32,7 @@ func (g *git) run(arguments ...string) error { return g.start(g.said.Output(), a
 
 // ask runs one command and gives what it prints.
 func (g *git) ask(arguments ...string) (string, error) {
-	answer, err := os.CreateTemp(g.tasks.task.Folder.Path("job"), "answer-")
+	answer, err := os.CreateTemp(g.tasks.task.Folder.Tmp(), "answer-")
 	if err != nil {
 		return "", fault{err}
 	}

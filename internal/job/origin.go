@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/remuda-dev/remuda"
@@ -23,8 +22,18 @@ type origin struct {
 	user      *url.Userinfo
 }
 
-// shortSSH is the short form user@host:path.
-var shortSSH = regexp.MustCompile(`^[A-Za-z0-9._-]+@([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]):[^:]`)
+// isShortSSH is whether address has the short form user@host:path. ssh would take a user or host that begins with a
+// dash for an option.
+func isShortSSH(address string) bool {
+	user, rest, found := strings.Cut(address, "@")
+	host, path, colon := strings.Cut(rest, ":")
+	return found && colon && isHostName(user) && isHostName(host) && path != "" && path[0] != ':'
+}
+
+func isHostName(text string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	return text != "" && text[0] != '-' && strings.Trim(text, letters) == ""
+}
 
 // parseOrigin reads a clone address. Other roads than HTTP, SSH and a folder of this machine are refused: git has some
 // that run commands (ext::) or read what they should not.
@@ -39,7 +48,7 @@ func parseOrigin(repository string) (origin, error) {
 		return wrong("holds a control character")
 	case filepath.IsAbs(repository):
 		return origin{address: repository, shown: repository, protocols: "file", scheme: "file"}, nil
-	case shortSSH.MatchString(repository):
+	case isShortSSH(repository):
 		return origin{address: repository, shown: repository, protocols: "ssh", scheme: "ssh"}, nil
 	}
 	u, err := url.Parse(repository)
@@ -140,7 +149,7 @@ func (r *run) allowSSH(a *access, c remuda.Checkout) error {
 		a.environment["GIT_SSH_COMMAND"] = command
 		return nil
 	}
-	folder, err := os.MkdirTemp(r.task.Folder.Path("job"), "ssh-") // made for its owner alone
+	folder, err := os.MkdirTemp(r.task.Folder.Tmp(), "ssh-") // made for its owner alone
 	if err != nil {
 		return fmt.Errorf("prepare ssh: %w", rootOf(err))
 	}

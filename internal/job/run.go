@@ -40,9 +40,6 @@ type run struct {
 func newRun(ctx context.Context, task *agent.Task, job remuda.Job) (*run, error) {
 	r := &run{task: task, job: job, ctx: ctx, additions: variables{}}
 	r.directory = r.resolve(task.Workspace, job.WorkingDirectory)
-	if err := os.MkdirAll(task.Folder.Path("job"), 0o700); err != nil {
-		return nil, fmt.Errorf("prepare the steps: %w", err)
-	}
 	// Each bash sources it, and complains when it is not there.
 	if err := os.WriteFile(r.bashEnv(), nil, 0o600); err != nil {
 		return nil, fmt.Errorf("prepare the steps: %w", err)
@@ -55,11 +52,11 @@ func newRun(ctx context.Context, task *agent.Task, job remuda.Job) (*run, error)
 // over is whether the task is to end before its last step.
 func (r *run) over() bool { return r.ctx.Err() != nil }
 
-func (r *run) bashEnv() string { return r.task.Folder.Path("job", "bash-env") }
+func (r *run) bashEnv() string { return r.task.Folder.Beside("bash-env") }
 
-func (r *run) additionsOf(n int) string { return r.task.Folder.Path("job", strconv.Itoa(n)+".env") }
+func (r *run) additionsOf(n int) string { return r.task.Folder.Beside(strconv.Itoa(n) + ".env") }
 
-func (r *run) script(n int) string { return r.task.Folder.Path("job", strconv.Itoa(n)+".sh") }
+func (r *run) script(n int) string { return r.task.Folder.Beside(strconv.Itoa(n) + ".sh") }
 
 // resolve is a folder that somebody named, relative to dir. ~ is the steps' HOME, as a shell would have it.
 func (r *run) resolve(dir, name string) string {
