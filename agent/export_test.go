@@ -3,7 +3,6 @@ package agent
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"sync"
 
@@ -41,7 +40,7 @@ func (g *Growing) ReadAt(p []byte, at int64) (int, error) {
 
 // Send sends it as step 0.
 func (g *Growing) Send(ctx context.Context, plane Plane, secrets ...string) error {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	return newSender(plane, 0, g, g.tail, redact.New(secrets...), log).run(ctx)
 }
 

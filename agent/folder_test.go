@@ -1,7 +1,6 @@
 package agent_test
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,7 +12,7 @@ import (
 	"github.com/remuda-dev/remuda/agent/agenttest"
 )
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestAResultIsFoundAsItWasLeft(t *testing.T) {
 	folder := agent.Folder(t.TempDir())

@@ -88,7 +88,7 @@ func Start(t testing.TB, plane *Plane, handoff agent.Handoff) *Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return StartCommand(t, plane, handoff, exec.Command(binary, argument))
+	return StartCommand(t, plane, handoff, exec.CommandContext(t.Context(), binary, argument))
 }
 
 // StartCommand is like Start for a command that is an agent. Its standard error is kept unless it has one.
