@@ -81,26 +81,27 @@ func (c *call) take() ([]byte, error) {
 		return nil, tooLarge(limit)
 	}
 	deadline := http.NewResponseController(c.out)
-	_ = deadline.SetReadDeadline(time.Now().Add(bodyTime))
+	_ = deadline.SetReadDeadline(time.Now().Add(c.server.bodyTime))
 	var body bytes.Buffer
 	if n := c.request.ContentLength; n > 0 {
 		body.Grow(int(n) + bytes.MinRead) // Reading to the end needs a little room to see that it is there.
 	}
 	_, err := body.ReadFrom(http.MaxBytesReader(c.out, c.request.Body, limit))
-	// The connection is read on, to see whether the caller leaves: that must not run into the deadline.
-	_ = deadline.SetReadDeadline(time.Time{})
-
+	if err == nil {
+		// The connection is read on, to see whether the caller leaves: that must not run into the deadline. After a
+		// failure it must, or net/http would wait for the rest of the body before it answers.
+		_ = deadline.SetReadDeadline(time.Time{})
+		return body.Bytes(), nil
+	}
 	var over *http.MaxBytesError
 	var network net.Error
 	switch {
-	case err == nil:
-		return body.Bytes(), nil
 	case errors.As(err, &over):
 		return nil, tooLarge(limit)
 	case errors.As(err, &network) && network.Timeout():
 		return nil, &Problem{
 			Kind: remuda.Invalid, Status: http.StatusRequestTimeout,
-			Detail: fmt.Sprintf("the body did not arrive within %s and nothing was changed; send it again", bodyTime),
+			Detail: fmt.Sprintf("the body did not arrive within %s and nothing was changed; send it again", c.server.bodyTime),
 		}
 	default:
 		return nil, &remuda.Error{Kind: remuda.Invalid, Detail: "the body ended before it was whole; send it again", Cause: err}

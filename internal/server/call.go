@@ -41,11 +41,11 @@ func (s *Server) enter(r *route) func(huma.Context, func(huma.Context)) {
 		request, writer := humago.Unwrap(ctx)
 		c := &call{humaContext: ctx, server: s, route: r, request: request, out: writer.(*responder)}
 		if err := c.admit(); err != nil {
-			s.refuse(c.out, problemOf(err))
+			s.refuse(c.out, failed(c.Context(), err))
 			return
 		}
 		if err := c.readBody(); err != nil {
-			s.refuse(c.out, problemOf(err))
+			s.refuse(c.out, failed(c.Context(), err))
 			return
 		}
 		if r.holds > 0 {

@@ -31,6 +31,7 @@ type town struct {
 	plane  *control.Plane
 	server *Server
 	url    string
+	http   *http.Client
 	log    *journal
 
 	admin, viewer, class string // tokens
@@ -63,7 +64,7 @@ func newTown(t *testing.T, adjust ...func(*Server)) *town {
 		w.server.Close()
 		listener.Close()
 	})
-	w.url = listener.URL
+	w.url, w.http = listener.URL, listener.Client()
 
 	door := w.plane.AsUser(control.User{Name: "root", Admin: true})
 	made, err := door.CreateToken(t.Context(), remuda.Token{Kind: remuda.AdminToken, Nickname: "root"})
@@ -143,7 +144,7 @@ func (w *town) open(ctx context.Context, method, path, token string, body any, h
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := w.http.Do(request)
 	if err != nil {
 		w.t.Fatalf("%s %s: %v", method, path, err)
 	}

@@ -91,6 +91,17 @@ func problemOf(err error) *Problem {
 	return problem.complete()
 }
 
+// leftEarly is the status of a request whose caller did not wait for the answer, as nginx counts it.
+const leftEarly = 499
+
+// failed is problemOf for a request that may have been left by its caller, which is no fault of ours.
+func failed(ctx context.Context, err error) *Problem {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return &Problem{Kind: remuda.Unavailable, Status: leftEarly, Detail: "the caller did not wait for the answer"}
+	}
+	return problemOf(err)
+}
+
 // complete fills what follows from the kind. Of a fault of ours nothing is told but that it is one.
 func (p *Problem) complete() *Problem {
 	if p.Status == 0 {

@@ -192,7 +192,9 @@ func TestATokenSpeaksForNobodyElse(t *testing.T) {
 				t.Run(r.id, func(t *testing.T) { refused(t, s, r, s.ask(r.method, s.path(r, names), other.token, s.body(r)), 404) })
 				continue
 			}
-			t.Run(r.id, func(t *testing.T) { refused(t, s, r, s.ask(r.method, s.path(r, names), s.runner.token, s.body(r)), status) })
+			t.Run(r.id, func(t *testing.T) {
+				refused(t, s, r, s.ask(r.method, s.path(r, names), s.runner.token, s.body(r)), status)
+			})
 		case task:
 			names["claim"] = s.stale.ID
 			t.Run(r.id, func(t *testing.T) { refused(t, s, r, s.ask(r.method, s.path(r, names), s.live.token, s.body(r)), 403) })

@@ -116,7 +116,7 @@ func register[I, O any](s *Server, d door, pattern, id string, handle func(conte
 	if _, none := any(out).(nothing); none {
 		huma.Register(s.api, *op, func(ctx context.Context, in *I) (*struct{}, error) {
 			if _, err := handle(ctx, in); err != nil {
-				return nil, problemOf(err)
+				return nil, failed(ctx, err)
 			}
 			return nil, nil //nolint:nilnil // how huma is told: nothing to say
 		})
@@ -124,7 +124,7 @@ func register[I, O any](s *Server, d door, pattern, id string, handle func(conte
 		huma.Register(s.api, *op, func(ctx context.Context, in *I) (*answer[O], error) {
 			out, err := handle(ctx, in)
 			if err != nil {
-				return nil, problemOf(err)
+				return nil, failed(ctx, err)
 			}
 			return &answer[O]{out}, nil
 		})

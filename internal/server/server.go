@@ -44,7 +44,8 @@ type Server struct {
 	metrics   *metrics
 	syncs     places
 	followers places
-	heartbeat time.Duration
+	heartbeat time.Duration // between two signs of life on a stream
+	bodyTime  time.Duration // how long a request's body may take to arrive
 
 	closing context.Context // ends when the server stops: held requests are let go
 	close   context.CancelFunc
@@ -69,6 +70,7 @@ func New(o Options) *Server {
 		syncs:     newPlaces(o.MaxSyncs),
 		followers: newPlaces(o.MaxFollowers),
 		heartbeat: 15 * time.Second, // under the 30 s and 60 s after which common proxies take a connection for dead
+		bodyTime:  30 * time.Second,
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)
@@ -101,9 +103,6 @@ func (s *Server) Close() { s.close() }
 // answerTime is how long an answer may take to be written, where an operation does not say otherwise.
 const answerTime = 30 * time.Second
 
-// bodyTime is how long a request's body may take to arrive, where an operation does not say otherwise.
-const bodyTime = 30 * time.Second
-
 // ServeHTTP answers one request. Whatever happens below, the answer carries the headers that protect browsers and
 // the request's id, a deadline holds, and a panic ends this request alone.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +115,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := http.NewResponseController(w)
 	_ = deadline.SetWriteDeadline(started.Add(answerTime))
 	if r.ContentLength != 0 {
-		_ = deadline.SetReadDeadline(started.Add(bodyTime))
+		_ = deadline.SetReadDeadline(started.Add(s.bodyTime))
 	}
 
 	defer func() {
