@@ -89,10 +89,12 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 		p.show(w, http.StatusOK, status{})
 		return
 	}
-	user, message := p.user(r, token)
+	user, code, message := p.user(r, token)
 	if user == nil {
-		p.sessions.end(w, r)
-		p.show(w, http.StatusOK, status{Message: message})
+		if code != http.StatusServiceUnavailable {
+			p.sessions.end(w, r)
+		}
+		p.show(w, code, status{Message: message})
 		return
 	}
 	now, err := p.read(r.Context(), *user)
@@ -104,18 +106,18 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) {
 }
 
 // user is whose token it is now: one that was revoked signs its session out.
-func (p *Pages) user(r *http.Request, token remuda.Secret) (*control.User, string) {
+func (p *Pages) user(r *http.Request, token remuda.Secret) (user *control.User, code int, message string) {
 	who, err := p.options.Plane.Authenticate(r.Context(), token.Reveal())
 	switch {
 	case errors.Is(err, remuda.Unauthenticated):
-		return nil, "Nobody has this token: check that it is whole and was not revoked."
+		return nil, http.StatusUnauthorized, "Nobody has this token: check that it is whole and was not revoked."
 	case errors.Is(err, remuda.Forbidden), err == nil && who.User == nil:
-		return nil, "This page is for people: use an organization token or an admin token."
+		return nil, http.StatusForbidden, "This page is for people: use an organization token or an admin token."
 	case err != nil:
 		p.options.Log.Error("sign in", "error", err)
-		return nil, "Signing in is not possible right now: the server's log says why."
+		return nil, http.StatusServiceUnavailable, "Signing in is not possible right now: the server's log says why."
 	}
-	return who.User, ""
+	return who.User, http.StatusOK, ""
 }
 
 func (p *Pages) read(ctx context.Context, user control.User) (status, error) {
@@ -141,9 +143,9 @@ const mostForm = 4 << 10
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
 	token := remuda.NewSecret(r.PostFormValue("token"))
-	user, message := p.user(r, token)
+	user, code, message := p.user(r, token)
 	if user == nil {
-		p.show(w, http.StatusUnauthorized, status{Message: message})
+		p.show(w, code, status{Message: message})
 		return
 	}
 	p.sessions.begin(w, token, r.TLS != nil || p.options.SecureCookies)
