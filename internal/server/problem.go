@@ -153,6 +153,10 @@ func (s *Server) note(w *responder, p *Problem) {
 		return
 	}
 	p.RequestID = w.id
+	if errors.Is(p.cause, context.Canceled) {
+		s.log.Debug("given up by whoever asked", "request_id", w.id)
+		return
+	}
 	if !errors.Is(p.cause, errPanic) {
 		s.log.Error("request failed", "request_id", w.id, "error", p.cause)
 	}
