@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script, which read like a tutorial. Beside testscript's own commands they have
 //
 //	start NAME PATTERN COMMAND...   starts a command and waits for a line that matches; its first group becomes $NAME
-//	stop NAME                       sends TERM and waits for its end, which must be a good one
+//	term NAME                       sends TERM and waits for its end, which must be a good one
 //	kill9 NAME                      kills it
 //	from NAME PATTERN               waits for another line of it that matches
 func TestScripts(t *testing.T) {
@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": cmdStart, "stop": cmdStop, "kill9": cmdKill, "from": cmdFrom,
+			"start": cmdStart, "term": cmdTerm, "kill9": cmdKill, "from": cmdFrom,
 		},
 	})
 }
@@ -166,7 +166,7 @@ func cmdFrom(ts *testscript.TestScript, _ bool, args []string) {
 	of(ts).get(ts, args, 2).await(ts, args[0], args[1])
 }
 
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+func cmdTerm(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts).get(ts, args, 1)
 	ts.Check(s.command.Process.Signal(syscall.SIGTERM))
 	for line := range s.lines {
