@@ -116,6 +116,7 @@ bench: ## measure what docs/performance.md speaks of
 #   bash             the default shell of steps
 #   ca-certificates  go fetches modules over HTTPS
 #   gcc, libc6-dev   the race detector links with C
+#   procps           ps tells what a step inherited
 APT_UPDATE ?= apt-get -q update
 
 .PHONY: deps
@@ -123,6 +124,7 @@ deps: ## install on Debian what the tests need, or name what is missing
 	@missing=''; \
 	command -v git >/dev/null || missing="$$missing git"; \
 	command -v bash >/dev/null || missing="$$missing bash"; \
+	command -v ps >/dev/null || missing="$$missing procps"; \
 	if [ -e /etc/debian_version ]; then \
 		[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$$missing ca-certificates"; \
 	fi; \
