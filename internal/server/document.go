@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -75,8 +76,7 @@ func (d *document) object(at int, path []byte, schema *huma.Schema, depth int) i
 			at = d.space(at + 1)
 		}
 		end := d.text(at)
-		var name string
-		_ = json.Unmarshal(d.data[at:end], &name) // It is well-formed.
+		name := d.name(at, end)
 		below := append(path[:len(path):len(path)], '.')
 		below = append(below, name...)
 		member := d.member(schema, name, below, at)
@@ -178,9 +178,20 @@ func (d *document) text(at int) int {
 	return at + 1
 }
 
+// name is what the string from at to end says.
+func (d *document) name(at, end int) string {
+	quoted := d.data[at:end]
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1])
+	}
+	var name string
+	_ = json.Unmarshal(quoted, &name) // It is well-formed.
+	return name
+}
+
 // lineColumn tells an offset as people count: from 1, a column being a character.
 func lineColumn(data []byte, at int) (line, column int) {
 	before := data[:max(0, min(at, len(data)))]
-	start := strings.LastIndexByte(string(before), '\n') + 1
-	return strings.Count(string(before), "\n") + 1, utf8.RuneCount(before[start:]) + 1
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
 }
