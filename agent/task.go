@@ -38,6 +38,8 @@ type Task struct {
 	silence func(error)     // ends talk
 	talking sync.WaitGroup
 	unsent  atomic.Bool
+
+	turn chan struct{} // closed when the output of the last step that others wait for is sent; nil before the first
 }
 
 // usualGrace is for a claim that says nothing of it.
@@ -131,7 +133,7 @@ func (s *Step) State() remuda.StepState { return s.task.report.step(s.number).St
 // Name is what people call the step.
 func (s *Step) Name() string { return s.task.report.step(s.number).Name }
 
-// Start says that the step runs now, and opens its output.
+// Start says that the step runs now, and opens its output. The steps of a task are started by one goroutine.
 func (s *Step) Start() error {
 	tail := newTail()
 	spool, err := openSpool(s.task.Folder, s.number, tail, func(err error) {
@@ -150,11 +152,35 @@ func (s *Step) Start() error {
 		now := time.Now()
 		step.State, step.StartedAt = remuda.StepRunning, &now
 	})
+	before, sent := s.task.turns(s.number)
 	s.task.talking.Go(func() {
 		defer read.Close()
+		defer close(sent)
+		select {
+		case <-before:
+		case <-s.task.talk.Done():
+		}
 		s.task.send(newSender(s.task.plane, s.number, read, tail, s.task.filter, s.task.Log))
 	})
 	return nil
+}
+
+// turns puts the output of steps that run one after the other into that order for whoever reads the whole task: before
+// is closed when it is step n's turn, and sent is to be closed when its output is sent. A background step waits for
+// none, and none for it.
+func (t *Task) turns(n int) (before <-chan struct{}, sent chan struct{}) {
+	sent = make(chan struct{})
+	now := make(chan struct{})
+	close(now)
+	if t.turn == nil || t.report.step(n).Background {
+		before = now
+	} else {
+		before = t.turn
+	}
+	if !t.report.step(n).Background {
+		t.turn = sent
+	}
+	return before, sent
 }
 
 // send sends a step's output to its end.

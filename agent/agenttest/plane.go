@@ -32,7 +32,8 @@ type Seen struct {
 	Begun   bool
 	Steps   []remuda.Step
 	Streams map[int]Stream
-	Appends int // how many chunks were taken
+	Appends int    // how many chunks were taken
+	All     []byte // what they held, in the order in which they came
 	Wrong   []string
 }
 
@@ -160,6 +161,7 @@ func (p *Plane) Append(_ context.Context, chunk remuda.Chunk) (state remuda.Stre
 			stream.Source = chunk.Source
 			p.seen.Streams[chunk.Step] = stream
 			p.seen.Appends++
+			p.seen.All = append(p.seen.All, chunk.Data...)
 			if p.lose > 0 {
 				p.lose--
 				return remuda.Fail(remuda.Unavailable, "the answer was lost")
@@ -239,6 +241,7 @@ func (p *Plane) tell() {
 func (p *Plane) copy() Seen {
 	seen := p.seen
 	seen.Steps, seen.Wrong = slices.Clone(p.seen.Steps), slices.Clone(p.seen.Wrong)
+	seen.All = bytes.Clone(p.seen.All)
 	seen.Streams = map[int]Stream{}
 	for n, stream := range p.seen.Streams {
 		stream.Data = bytes.Clone(stream.Data)

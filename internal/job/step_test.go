@@ -219,6 +219,20 @@ func TestAStepThatGoesOnTalkingIsNotQuiet(t *testing.T) {
 	d.succeeded().wrote(0, "1\n2\n3\n4\n5\n6\n7\n8\n")
 }
 
+func TestTheOutputOfStepsArrivesInTheOrderInWhichTheyRan(t *testing.T) {
+	var all []remuda.JobStep
+	want := ""
+	for _, word := range []string{"one", "two", "three", "four", "five", "six"} {
+		// The second half comes right after a chunk was sent, and so waits for its turn while the next step starts.
+		all = append(all, run(remuda.Run{Command: "echo " + word + "; sleep 0.03; echo again"}))
+		want += word + "\nagain\n"
+	}
+	d := carryOut(t, steps(all...)).succeeded()
+	if got := string(d.Plane.Seen().All); got != want {
+		t.Errorf("what arrived is %q, not %q", got, want)
+	}
+}
+
 func TestABackgroundStepIsEndedAfterTheLastOne(t *testing.T) {
 	d := carryOut(t, steps(
 		run(remuda.Run{Name: "server", Command: "trap 'echo bye; exit 0' TERM; sleep 1000 & echo up > up; wait", Background: true}),
