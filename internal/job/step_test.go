@@ -220,15 +220,17 @@ func TestAStepThatGoesOnTalkingIsNotQuiet(t *testing.T) {
 }
 
 func TestTheOutputOfStepsArrivesInTheOrderInWhichTheyRan(t *testing.T) {
-	var all []remuda.JobStep
-	want := ""
-	for _, word := range []string{"one", "two", "three", "four", "five", "six"} {
-		// The second half comes right after a chunk was sent, and so waits for its turn while the next step starts.
-		all = append(all, run(remuda.Run{Command: "echo " + word + "; sleep 0.03; echo again"}))
-		want += word + "\nagain\n"
+	plane := agenttest.NewPlane()
+	plane.LoseAnswers(1) // the first step's sender has to ask again, while the second step runs
+	a := agenttest.Start(t, plane, agent.Handoff{Claim: agenttest.Claim(job.Name, steps(
+		run(remuda.Run{Command: "echo one; sleep 0.03; echo again"}),
+		run(remuda.Run{Command: "echo two"}),
+		run(remuda.Run{Command: "echo three"}),
+	))})
+	if code := a.Wait(); code != agent.ExitDone {
+		t.Fatalf("the agent ended with %d", code)
 	}
-	d := carryOut(t, steps(all...)).succeeded()
-	if got := string(d.Plane.Seen().All); got != want {
+	if got, want := string(plane.Seen().All), "one\nagain\ntwo\nthree\n"; got != want {
 		t.Errorf("what arrived is %q, not %q", got, want)
 	}
 }
