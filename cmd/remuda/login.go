@@ -19,7 +19,7 @@ func (p *program) loginCommand() *cobra.Command {
 		use: "login", short: "Remember a control plane and a token",
 		long: "Remember a control plane and a token in the context file, which its owner alone may read " +
 			"($REMUDA_CONTEXT, else remuda/context.yml in the user's configuration). The token is read from --token-file, or from standard input.",
-		example: "remuda login --url https://remuda.example.com --token-file token\npass remuda | remuda login --url https://remuda.example.com",
+		example: "remuda login --url https://remuda.example.com --token-file token\nremuda login --url https://remuda.example.com < token",
 	}, cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		if err := l.settings.load(); err != nil {
 			return err

@@ -17,6 +17,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Help is as wide as the terminal, of which tests have none of their own.
+	_ = os.Setenv("__FANG_TEST_WIDTH", "100")
 	testscript.Main(m, map[string]func(){
 		"remuda": main,
 		// What stands beside remuda when it is installed.
