@@ -20,13 +20,14 @@ import (
 
 // site is what is measured: a control plane and whatever runners a figure needs, as processes.
 type site struct {
-	dir    string
-	url    string
-	client *client.Client
-	user   *client.User
-	class  string // a class that the site's runners serve
-	plane  *process
-	said   *output
+	dir     string
+	url     string
+	client  *client.Client
+	user    *client.User
+	class   string // a class that the site's runners serve
+	plane   *process
+	runners int // started so far
+	said    *output
 }
 
 // output keeps the end of what the processes log, for the case that something goes wrong.
@@ -153,7 +154,7 @@ func (s *site) open(ctx context.Context) error {
 	}
 	s.url = "http://" + address
 	data := filepath.Join(s.dir, "data")
-	if s.plane, err = s.start(ctx, nil, "remuda", "server", "--data", data, "--listen", address); err != nil {
+	if s.plane, err = s.start(ctx, nil, "remuda", "server", "--dir", data, "--listen", address); err != nil {
 		return err
 	}
 	if s.client, err = client.New(s.url, client.Options{}); err != nil {
@@ -203,12 +204,10 @@ func (s *site) startRunner(ctx context.Context, slots int) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	work, err := os.MkdirTemp(s.dir, "runner-")
-	if err != nil {
-		return nil, err
-	}
-	runner, err := s.start(ctx, []string{"REMUDA_TOKEN=" + token}, "remuda", "runner", "--url", s.url,
-		"--slots", strconv.Itoa(slots), "--working-directory", work)
+	s.runners++
+	work := filepath.Join(s.dir, "runner-"+strconv.Itoa(s.runners)) // the runner makes it, so that its agents' user passes
+	runner, err := s.start(ctx, []string{"REMUDA_RUNNER_API_AUTH_TOKEN=" + token}, "remuda", "runner", "--url", s.url,
+		"--slots", strconv.Itoa(slots), "--dir", work)
 	if err != nil {
 		return nil, err
 	}
