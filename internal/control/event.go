@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -15,11 +16,18 @@ type EventFilter struct {
 
 // Events lists transitions in the order in which they were made.
 func (d UserDoor) Events(ctx context.Context, f EventFilter) ([]remuda.Event, error) {
+	events, _, err := d.events(ctx, f)
+	return events, err
+}
+
+// events also tells the newest event that there was, asked for or not.
+func (d UserDoor) events(ctx context.Context, f EventFilter) ([]remuda.Event, int64, error) {
 	if f.Limit <= 0 || f.Limit > 1000 {
 		f.Limit = 100
 	}
 	organization := d.only()
 	var rows []EventView
+	var last int64
 	err := d.p.store.Read(ctx, func(v View) error {
 		if f.Organization != "" {
 			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleViewer)
@@ -29,7 +37,10 @@ func (d UserDoor) Events(ctx context.Context, f EventFilter) ([]remuda.Event, er
 			organization = owner.ID
 		}
 		var err error
-		rows, err = v.Events(ctx, f, organization)
+		if rows, err = v.Events(ctx, f, organization); err != nil {
+			return err
+		}
+		last, err = v.LastEvent(ctx)
 		return err
 	})
 	events := make([]remuda.Event, 0, len(rows))
@@ -39,15 +50,17 @@ func (d UserDoor) Events(ctx context.Context, f EventFilter) ([]remuda.Event, er
 			Detail: e.Detail, At: e.At.Time(),
 		})
 	}
-	return events, err
+	return events, last, err
 }
 
 // FollowEvents gives the events that are there, and then new ones as they are written, until ctx ends or yield fails.
 func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]remuda.Event) error) error {
 	woken := d.p.hub.subscribe(eventTopic) // before reading, so that nothing falls between
 	defer woken.close()
+	look := time.NewTicker(pollEvery) // another plane may have written some
+	defer look.Stop()
 	for {
-		events, err := d.Events(ctx, f)
+		events, last, err := d.events(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -58,10 +71,29 @@ func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]
 			}
 			continue
 		}
+		f.After = max(f.After, last) // those in between are not asked for
 		select {
 		case <-woken.C:
+		case <-look.C:
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// ofRunner writes down what happened to a runner, for each organization whose classes it serves.
+func (t *transition) ofRunner(ctx context.Context, kind, runner, detail string) error {
+	owners, err := t.RunnerOwners(ctx, runner)
+	if err != nil {
+		return err
+	}
+	if len(owners) == 0 {
+		owners = []string{""}
+	}
+	for _, owner := range owners {
+		if err := t.event(ctx, kind, owner, runner, detail); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -69,9 +69,12 @@ func ended(a AttemptRow, r remuda.Result) error {
 
 func attemptState(s remuda.State) remuda.AttemptState { return remuda.AttemptState(s) }
 
+// maxDetail bounds what a runner says of a claim's end.
+const maxDetail = 4096
+
 func validResult(r remuda.Result) error {
-	if len(r.Detail) > 4096 {
-		return remuda.Fail(remuda.Invalid, "a result's detail has at most 4096 bytes")
+	if len(r.Detail) > maxDetail {
+		return remuda.Fail(remuda.Invalid, fmt.Sprintf("a detail has at most %d bytes", maxDetail))
 	}
 	switch r.State {
 	case remuda.Succeeded, remuda.Canceled:
@@ -90,6 +93,9 @@ func validResult(r remuda.Result) error {
 // Return hands a claim back: the runner could not carry it out. One that had begun is only repeated when its task says
 // that this is safe.
 func (d RunnerDoor) Return(ctx context.Context, claimID string, r remuda.Return) error {
+	if len(r.Detail) > maxDetail {
+		return remuda.Fail(remuda.Invalid, fmt.Sprintf("a detail has at most %d bytes", maxDetail))
+	}
 	return d.p.write(ctx, "runner "+d.id, func(t *transition) error {
 		attempt, task, err := d.own(ctx, t, claimID)
 		if err != nil {
@@ -102,7 +108,7 @@ func (d RunnerDoor) Return(ctx context.Context, claimID string, r remuda.Return)
 			return gone(claimID)
 		}
 		attempt.State, attempt.Detail = remuda.AttemptReturned, r.Detail
-		if r.Draining && attempt.BegunAt == 0 {
+		if r.Draining {
 			task.AttemptsUsed-- // the runner's leaving says nothing about the task
 		}
 		if err := t.end(ctx, &attempt, &task); err != nil {
@@ -125,13 +131,16 @@ func (t *transition) end(ctx context.Context, attempt *AttemptRow, task *TaskRow
 
 // interrupted decides about a task whose attempt ended without a result of its own.
 func (t *transition) interrupted(ctx context.Context, attempt *AttemptRow, task *TaskRow, reason remuda.Reason, detail string) error {
+	if attempt.BegunAt == 0 {
+		reason = remuda.ReasonInfrastructure // nothing of the user's was lost
+	}
 	switch {
 	case task.CancelRequested:
 		return t.move(ctx, task, remuda.Canceled, "", detail)
 	case attempt.BegunAt != 0 && !task.RetryInterrupted:
 		return t.move(ctx, task, remuda.Failed, reason, detail)
 	case task.AttemptsUsed >= task.MaxAttempts:
-		return t.move(ctx, task, remuda.Failed, remuda.ReasonInfrastructure,
+		return t.move(ctx, task, remuda.Failed, reason,
 			fmt.Sprintf("attempt %d of %d: %s", task.AttemptsUsed, task.MaxAttempts, detail))
 	default:
 		task.QueueUntil = t.now.add(task.QueueTimeout)
@@ -160,6 +169,7 @@ func (d RunnerDoor) Goodbye(ctx context.Context) error {
 		if err := t.Update(ctx, &row, "gone_at"); err != nil {
 			return err
 		}
-		return t.event(ctx, "runner.left", "", d.id, row.Name)
+		t.wake(runnerTopic(d.id), everyone) // a sync that is still open ends
+		return t.ofRunner(ctx, "runner.left", d.id, row.Name)
 	})
 }

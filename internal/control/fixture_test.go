@@ -15,13 +15,13 @@ import (
 
 // ranch is a control plane on a real store, with an organization acme that owns the class acme/linux.
 type ranch struct {
-	t     *testing.T
+	t     testing.TB
 	plane *control.Plane
 	admin control.UserDoor
 	token string // class token of acme/linux
 }
 
-func newRanch(t *testing.T) *ranch {
+func newRanch(t testing.TB) *ranch {
 	t.Helper()
 	dir := t.TempDir()
 	s, err := store.Open(t.Context(), dir)
@@ -49,7 +49,7 @@ func newRanch(t *testing.T) *ranch {
 	return r
 }
 
-func must[A, B any](t *testing.T, call func(context.Context, A) (B, error), ctx context.Context, a A) B {
+func must[A, B any](t testing.TB, call func(context.Context, A) (B, error), ctx context.Context, a A) B {
 	t.Helper()
 	b, err := call(ctx, a)
 	if err != nil {
@@ -153,7 +153,7 @@ func (r *ranch) wantState(id string, want remuda.State) remuda.Task {
 	return task
 }
 
-func wantKind(t *testing.T, err error, want remuda.Kind) {
+func wantKind(t testing.TB, err error, want remuda.Kind) {
 	t.Helper()
 	if err == nil || remuda.KindOf(err) != want {
 		t.Fatalf("error = %v (%s), want %s", err, remuda.KindOf(err), want)

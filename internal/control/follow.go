@@ -22,29 +22,24 @@ type OutputPart struct {
 	Attempt int
 	Chunks  []remuda.Chunk // in order; their offsets are in the stream that was asked for
 	Next    int64          // where to go on
-	Skipped int64          // bytes between the offset and the first chunk that are not kept any more
+	Skipped int64          // bytes between the offset and the first chunk, or Next, that are not kept any more
 	Ended   bool           // nothing comes after Next
 }
 
 // Output reads a part of a task's output.
 func (d UserDoor) Output(ctx context.Context, taskID string, q OutputQuery) (OutputPart, error) {
-	var task TaskView
-	var attempts []AttemptView
-	err := d.p.store.Read(ctx, func(v View) (err error) {
-		if task, err = d.task(ctx, v, taskID, remuda.RoleViewer); err != nil {
-			return err
-		}
-		attempts, err = v.Attempts(ctx, taskID)
-		return err
-	})
+	seen, err := d.see(ctx, taskID)
 	if err != nil {
 		return OutputPart{}, err
 	}
-	return d.output(ctx, task, attempts, q)
+	return d.output(ctx, seen.task, seen.attempts, q)
 }
 
 func (d UserDoor) output(ctx context.Context, task TaskView, attempts []AttemptView, q OutputQuery) (OutputPart, error) {
 	part := OutputPart{Attempt: q.Attempt, Next: q.Offset, Ended: task.State.Ended()}
+	if q.Offset < 0 {
+		return part, remuda.Fail(remuda.Invalid, "an offset is a number from 0")
+	}
 	number := q.Attempt
 	if number == 0 {
 		number = len(attempts)
@@ -53,7 +48,7 @@ func (d UserDoor) output(ctx context.Context, task TaskView, attempts []AttemptV
 		return part, nil // it has not been claimed
 	}
 	if number < 0 || number > len(attempts) {
-		return part, remuda.Fail(remuda.NotFound, "the task has no such attempt")
+		return part, noSuchAttempt()
 	}
 	part.Attempt = number
 	attempt := attempts[number-1]
@@ -61,18 +56,37 @@ func (d UserDoor) output(ctx context.Context, task TaskView, attempts []AttemptV
 	if most <= 0 || most > 4<<20 {
 		most = 1 << 20
 	}
-	chunks, err := d.p.store.Output().Chunks(ctx, attempt.ID, q.Step, q.Offset, most)
+	// Before the chunks: what lies before this and is not among them is not kept any more.
+	length, err := d.p.lengthOf(ctx, attempt.ID, q.Step)
 	if err != nil {
 		return part, err
 	}
-	part.Chunks = chunks
-	part.Ended = !attempt.State.Live() && len(chunks) == 0 && (number < len(attempts) || task.State.Ended())
-	if len(chunks) > 0 {
-		last := chunks[len(chunks)-1]
-		part.Skipped = chunks[0].Offset - q.Offset
-		part.Next = last.Offset + int64(len(last.Data))
+	part.Chunks, err = d.p.store.Output().Chunks(ctx, attempt.ID, q.Step, q.Offset, most)
+	if err != nil {
+		return part, err
 	}
+	if len(part.Chunks) > 0 {
+		last := part.Chunks[len(part.Chunks)-1]
+		part.Skipped = part.Chunks[0].Offset - q.Offset
+		part.Next = last.Offset + int64(len(last.Data))
+		part.Ended = false
+		return part, nil
+	}
+	part.Skipped = max(0, length-q.Offset)
+	part.Next += part.Skipped
+	part.Ended = !attempt.State.Live() && (number < len(attempts) || q.Attempt != 0 || task.State.Ended())
 	return part, nil
+}
+
+func noSuchAttempt() error { return remuda.Fail(remuda.NotFound, "the task has no such attempt") }
+
+// lengthOf is how many bytes an attempt, or one of its steps, has produced.
+func (p *Plane) lengthOf(ctx context.Context, attempt string, step *int) (int64, error) {
+	if step == nil {
+		return p.store.Output().Length(ctx, attempt)
+	}
+	state, err := p.store.Output().Stream(ctx, attempt, *step)
+	return state.Length, err
 }
 
 // Followed is one thing that a follower is told: the task when it or its steps changed, or a part of its output.
@@ -82,16 +96,16 @@ type Followed struct {
 }
 
 // Follow calls yield with the task at once and whenever it changes, and with output from q.Offset on as it arrives. It
-// returns nil after the task has ended and all its output was given. When another attempt starts and q.Attempt is 0,
-// output goes on with that attempt from 0.
+// returns nil after the task has ended and all its output was given; the task as it ended is the last that it gives.
+// When q.Attempt is 0, output goes on with each later attempt from 0; else it returns when that attempt has ended.
 func (d UserDoor) Follow(ctx context.Context, taskID string, q OutputQuery, yield func(Followed) error) error {
 	woken := d.p.hub.subscribe(taskTopic(taskID)) // before reading, so that nothing falls between
 	defer woken.close()
 	look := time.NewTicker(pollEvery) // silence is told by no wake-up
 	defer look.Stop()
-	follower := follower{door: d, task: taskID, query: q, whole: q.Attempt == 0}
+	follower := follower{door: d, task: taskID, query: q, whole: q.Attempt == 0, yield: yield}
 	for {
-		ended, err := follower.step(ctx, yield)
+		ended, err := follower.step(ctx)
 		if err != nil || ended {
 			return err
 		}
@@ -110,54 +124,78 @@ type follower struct {
 	task  string
 	query OutputQuery
 	whole bool // it goes on with later attempts
+	yield func(Followed) error
+	known bool // something was told
 	told  remuda.Task
 }
 
-func (f *follower) step(ctx context.Context, yield func(Followed) error) (ended bool, err error) {
-	words, row, err := f.door.show(ctx, f.task)
+func (f *follower) step(ctx context.Context) (ended bool, err error) {
+	seen, err := f.door.see(ctx, f.task)
 	if err != nil {
 		return false, err
 	}
-	if f.whole && f.query.Attempt != 0 && f.query.Attempt < len(words.Attempts) {
-		// Give what is left of the attempt that ended before the one that follows it.
-		if err := f.drain(ctx, row, yield); err != nil {
+	if f.whole && f.query.Attempt == 0 {
+		f.query.Attempt = len(seen.attempts)
+	}
+	if f.query.Attempt < 0 || !f.whole && f.query.Attempt > len(seen.attempts) {
+		return false, noSuchAttempt()
+	}
+	// What is left of attempts that are over comes before the one that follows them is told.
+	for f.whole && f.query.Attempt < len(seen.attempts) {
+		if err := f.drain(ctx, seen); err != nil {
 			return false, err
 		}
-		f.query.Offset = 0
+		f.query.Attempt, f.query.Offset = f.query.Attempt+1, 0
 	}
-	if f.whole {
-		f.query.Attempt = len(words.Attempts)
-	}
-	if visible := withoutSigns(words); !reflect.DeepEqual(visible, f.told) && !row.State.Ended() {
-		f.told = visible
-		if err := yield(Followed{Task: &words}); err != nil {
+	// The end is told after the last byte, too. Who comes when it is there already learns of the steps first.
+	if !f.known || !seen.task.State.Ended() {
+		if err := f.tell(ctx, seen); err != nil {
 			return false, err
 		}
 	}
-	if err := f.drain(ctx, row, yield); err != nil {
+	if err := f.drain(ctx, seen); err != nil {
 		return false, err
 	}
-	if row.State.Ended() {
-		return true, yield(Followed{Task: &words}) // the end is told after the last byte
+	if seen.task.State.Ended() {
+		f.known = false
+		return true, f.tell(ctx, seen)
 	}
-	return false, nil
+	over := !f.whole && !seen.attempts[f.query.Attempt-1].State.Live()
+	return over, nil
+}
+
+// tell gives the task when it is not as it was told before.
+func (f *follower) tell(ctx context.Context, seen sightOfTask) error {
+	words, err := f.door.outline(ctx, seen)
+	if err != nil {
+		return err
+	}
+	visible := withoutSigns(words)
+	if f.known && reflect.DeepEqual(visible, f.told) {
+		return nil
+	}
+	if words.Job, err = f.door.p.jobOf(ctx, seen.task); err != nil {
+		return err
+	}
+	f.known, f.told = true, visible
+	return f.yield(Followed{Task: &words})
 }
 
 // drain gives all output that is there now.
-func (f *follower) drain(ctx context.Context, row TaskView, yield func(Followed) error) error {
+func (f *follower) drain(ctx context.Context, seen sightOfTask) error {
 	if f.query.Attempt == 0 {
 		return nil
 	}
 	for {
-		part, err := f.door.Output(ctx, f.task, f.query)
+		part, err := f.door.output(ctx, seen.task, seen.attempts, f.query)
 		if err != nil {
 			return err
 		}
-		if len(part.Chunks) == 0 {
+		if part.Next == f.query.Offset {
 			return nil
 		}
 		f.query.Offset = part.Next
-		if err := yield(Followed{Output: &part}); err != nil {
+		if err := f.yield(Followed{Output: &part}); err != nil {
 			return err
 		}
 	}
@@ -171,6 +209,5 @@ func withoutSigns(t remuda.Task) remuda.Task {
 		attempts[i] = a
 	}
 	t.Attempts = attempts
-	t.Job = nil
 	return t
 }

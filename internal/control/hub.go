@@ -1,19 +1,22 @@
 package control
 
-import "sync"
+import (
+	"container/list"
+	"sync"
+)
 
 // hub wakes those who wait in this process. A wake-up carries no data and may be merged or lost: whoever is woken
-// reads the truth.
+// reads the truth. Joining, leaving and waking one cost the same however many wait.
 type hub struct {
 	mu     sync.Mutex
-	topics map[string][]*subscription
+	topics map[string]*list.List // of *subscription, who was woken longest ago first
 }
 
 // subscription waits for any of its topics. C holds at most one wake-up.
 type subscription struct {
 	C      chan struct{}
 	hub    *hub
-	topics []string
+	places map[string]*list.Element
 }
 
 func classTopic(id string) string  { return "class/" + id }
@@ -22,38 +25,97 @@ func taskTopic(id string) string   { return "task/" + id }
 
 const eventTopic = "events"
 
-func newHub() *hub { return &hub{topics: map[string][]*subscription{}} }
+func newHub() *hub { return &hub{topics: map[string]*list.List{}} }
 
 // subscribe before reading, so that nothing falls between.
 func (h *hub) subscribe(topics ...string) *subscription {
-	s := &subscription{C: make(chan struct{}, 1), hub: h, topics: topics}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, topic := range topics {
-		h.topics[topic] = append(h.topics[topic], s)
-	}
+	s := &subscription{C: make(chan struct{}, 1), hub: h, places: map[string]*list.Element{}}
+	s.join(topics...)
 	return s
+}
+
+// join waits for more topics.
+func (s *subscription) join(topics ...string) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for _, topic := range topics {
+		if s.places[topic] != nil {
+			continue
+		}
+		waiting := s.hub.topics[topic]
+		if waiting == nil {
+			waiting = list.New()
+			s.hub.topics[topic] = waiting
+		}
+		s.places[topic] = waiting.PushBack(s)
+	}
+}
+
+// leave waits for these topics no more. A wake-up that was not used is passed on to others who wait for them, since it
+// may have been the only one.
+func (s *subscription) leave(topics ...string) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for _, topic := range topics {
+		place := s.places[topic]
+		if place == nil {
+			continue
+		}
+		delete(s.places, topic)
+		waiting := s.hub.topics[topic]
+		waiting.Remove(place)
+		if waiting.Len() == 0 {
+			delete(s.hub.topics, topic)
+		}
+	}
+	select {
+	case <-s.C:
+		for _, topic := range topics {
+			s.hub.wakeLocked(topic, 1)
+		}
+	default:
+	}
+}
+
+// wake leaves a wake-up; one that is there already will do. Whoever took one and could not follow it up leaves it for
+// close to pass on.
+func (s *subscription) wake() {
+	select {
+	case s.C <- struct{}{}:
+	default:
+	}
+}
+
+// close ends the subscription.
+func (s *subscription) close() {
+	s.hub.mu.Lock()
+	topics := make([]string, 0, len(s.places))
+	for topic := range s.places {
+		topics = append(topics, topic)
+	}
+	s.hub.mu.Unlock()
+	s.leave(topics...)
 }
 
 // wake wakes n of those who wait for topic, or everyone; the ones that were woken go to the back of the line.
 func (h *hub) wake(topic string, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.wakeLocked(topic, n)
+}
+
+func (h *hub) wakeLocked(topic string, n int) {
 	waiting := h.topics[topic]
-	if n == everyone || n > len(waiting) {
-		n = len(waiting)
-	}
-	if n <= 0 {
+	if waiting == nil {
 		return
 	}
-	for _, s := range waiting[:n] {
-		select {
-		case s.C <- struct{}{}:
-		default: // it is awake already
-		}
+	if n == everyone || n > waiting.Len() {
+		n = waiting.Len()
 	}
-	if n < len(waiting) {
-		h.topics[topic] = append(append(make([]*subscription, 0, len(waiting)), waiting[n:]...), waiting[:n]...)
+	for range n {
+		first := waiting.Front()
+		first.Value.(*subscription).wake()
+		waiting.MoveToBack(first)
 	}
 }
 
@@ -61,31 +123,5 @@ func (h *hub) wake(topic string, n int) {
 func (h *hub) waits(topic string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.topics[topic]) > 0
-}
-
-// close ends the subscription. A wake-up that it did not use is passed on, since it may have been the only one.
-func (s *subscription) close() {
-	s.hub.mu.Lock()
-	for _, topic := range s.topics {
-		rest := make([]*subscription, 0, len(s.hub.topics[topic]))
-		for _, other := range s.hub.topics[topic] {
-			if other != s {
-				rest = append(rest, other)
-			}
-		}
-		if len(rest) == 0 {
-			delete(s.hub.topics, topic)
-		} else {
-			s.hub.topics[topic] = rest
-		}
-	}
-	s.hub.mu.Unlock()
-	select {
-	case <-s.C:
-		for _, topic := range s.topics {
-			s.hub.wake(topic, 1)
-		}
-	default:
-	}
+	return h.topics[topic] != nil
 }

@@ -63,6 +63,13 @@ func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, r
 	if to.Ended() {
 		task.EndedAt = t.now
 	}
+	limited := false
+	if from == remuda.Running {
+		var err error
+		if limited, err = t.AtLimit(ctx, *task); err != nil {
+			return fmt.Errorf("look at the limits of task %s: %w", task.ID, err)
+		}
+	}
 	err := t.Update(ctx, task, "state", "reason", "detail", "attempts", "attempts_used", "attempt_id",
 		"started_at", "ended_at", "queue_until")
 	if err != nil {
@@ -76,7 +83,7 @@ func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, r
 	if to == remuda.Queued {
 		t.wake(classTopic(task.ClassID), 1)
 	}
-	if from == remuda.Running {
+	if limited {
 		if err := t.wakeLimited(ctx, task); err != nil {
 			return err
 		}

@@ -22,7 +22,10 @@ const (
 	signEvery        = 5 * time.Second  // a sign of life is written down at most so often a claim
 	keyLife          = 24 * time.Hour   // how long an idempotency key is remembered
 	sweepEvery       = time.Second
-	pollEvery        = 5 * time.Second // the slow poll behind the wake-ups
+	sweepGap         = 5 * time.Second // sweeps that lie further apart say that no sign could be taken
+	forgetEvery      = time.Minute
+	overdueSync      = 15 * time.Second // how much later than its hold's end a runner's next sync may come
+	pollEvery        = 5 * time.Second  // the slow poll behind the wake-ups
 	defaultLostAfter = remuda.Duration(10 * time.Minute)
 )
 
@@ -51,10 +54,9 @@ type Plane struct {
 	hub         *hub
 	outputLimit int64
 
-	mu      sync.Mutex
-	signs   map[string]Micros    // when a claim's sign of life was last written down
-	syncs   map[string]*openSync // the one open sync of each runner
-	started time.Time            // since when signs could be taken without a gap
+	mu    sync.Mutex
+	syncs map[string]*openSync // the one open sync of each runner
+	since Micros               // since when signs could be taken without a gap
 }
 
 // New makes a Plane; Run must run beside it.
@@ -65,7 +67,7 @@ func New(o Options) *Plane {
 	}
 	return &Plane{
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit,
-		signs: map[string]Micros{}, syncs: map[string]*openSync{}, started: time.Now(),
+		syncs: map[string]*openSync{}, since: Now(),
 	}
 }
 
@@ -83,47 +85,57 @@ func (p *Plane) Ready(ctx context.Context) error {
 
 // Run sweeps what only time brings about, until ctx ends.
 func (p *Plane) Run(ctx context.Context) error {
-	sweep, poll := time.NewTicker(sweepEvery), time.NewTicker(pollEvery)
+	sweep, poll, forget := time.NewTicker(sweepEvery), time.NewTicker(pollEvery), time.NewTicker(forgetEvery)
 	defer sweep.Stop()
 	defer poll.Stop()
-	last := time.Now()
+	defer forget.Stop()
+	last := Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-sweep.C:
-			// A plane that was stopped, or could not reach its store, took no signs: that time does not count.
-			now := time.Now()
-			gap := now.Sub(last) > 5*sweepEvery
-			err := p.sweep(ctx)
-			if err != nil && ctx.Err() == nil {
-				p.log.Error("sweep", "err", err)
-			}
-			if err != nil || gap {
-				p.restartSigns(now)
-			}
-			if err == nil {
-				last = now
-			}
+			last = p.sweepSince(ctx, last)
 		case <-poll.C:
 			p.poll(ctx)
+		case <-forget.C:
+			if err := p.forgetKeys(ctx); err != nil && ctx.Err() == nil {
+				p.log.Error("forget old idempotency keys", "err", err)
+			}
 		}
 	}
 }
 
-func (p *Plane) restartSigns(now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.started = now
+// sweepSince sweeps, and answers when it did. A plane that was stopped, or could not reach its store, took no signs:
+// that time does not count. It goes by the clock on the wall, which runs while the machine sleeps.
+func (p *Plane) sweepSince(ctx context.Context, last Micros) Micros {
+	now := Now()
+	if gap := now - last; gap > Micros(sweepGap.Microseconds()) || gap < 0 {
+		p.restartSigns(now)
+	}
+	if err := p.sweep(ctx); err != nil {
+		if ctx.Err() == nil {
+			p.log.Error("sweep", "err", err)
+		}
+		p.restartSigns(Now())
+	}
+	return now
 }
 
-func (p *Plane) signsSince() time.Time {
+func (p *Plane) restartSigns(now Micros) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.started
+	p.since = now
 }
 
-// poll wakes each class with queued tasks: a wake-up may have been lost.
+func (p *Plane) signsSince() Micros {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.since
+}
+
+// poll wakes one runner of each class with queued tasks: a wake-up may have been lost. If it finds a task and leaves
+// others, it wakes the next.
 func (p *Plane) poll(ctx context.Context) {
 	var queued map[string]int
 	err := p.store.Read(ctx, func(v View) (err error) {
@@ -133,8 +145,8 @@ func (p *Plane) poll(ctx context.Context) {
 	if err != nil {
 		return // sweep logs that the store is away
 	}
-	for class, n := range queued {
-		p.hub.wake(classTopic(class), n)
+	for class := range queued {
+		p.hub.wake(classTopic(class), 1)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -23,9 +24,12 @@ func (d TaskDoor) held(ctx context.Context, v View) (AttemptView, error) {
 
 // Begin gives the agent leave to execute. Asking again is granted again: the first answer may have been lost.
 func (d TaskDoor) Begin(ctx context.Context, b remuda.Begin) (remuda.Begun, error) {
-	steps, err := json.Marshal(b.Steps)
+	if err := validSteps(b.Steps); err != nil {
+		return remuda.Begun{}, err
+	}
+	steps, err := changedSteps("", b.Steps)
 	if err != nil {
-		return remuda.Begun{}, fmt.Errorf("encode steps: %w", err)
+		return remuda.Begun{}, fmt.Errorf("steps of claim %s: %w", d.claim, err)
 	}
 	begun := remuda.Begun{}
 	err = d.p.write(ctx, "agent", func(t *transition) error {
@@ -41,7 +45,7 @@ func (d TaskDoor) Begin(ctx context.Context, b remuda.Begin) (remuda.Begun, erro
 		if view.CancelRequested {
 			return remuda.Fail(remuda.Conflict, "the task was cancelled before it began; finish it as canceled")
 		}
-		attempt.State, attempt.BegunAt, attempt.LastSignAt, attempt.Steps = remuda.AttemptBegun, t.now, t.now, string(steps)
+		attempt.State, attempt.BegunAt, attempt.LastSignAt, attempt.Steps = remuda.AttemptBegun, t.now, t.now, steps
 		begun.BegunAt = t.now.Time()
 		t.wake(taskTopic(attempt.TaskID), everyone)
 		return t.Update(ctx, &attempt, "state", "begun_at", "last_sign_at", "steps")
@@ -49,11 +53,10 @@ func (d TaskDoor) Begin(ctx context.Context, b remuda.Begin) (remuda.Begun, erro
 	return begun, err
 }
 
-// Steps replaces what is known of the steps; a step that has ended stays as it is.
+// Steps says what is new of steps; one that has ended stays as it is, since calls may overtake each other.
 func (d TaskDoor) Steps(ctx context.Context, steps []remuda.Step) error {
-	text, err := json.Marshal(steps)
-	if err != nil {
-		return fmt.Errorf("encode steps: %w", err)
+	if err := validSteps(steps); err != nil {
+		return err
 	}
 	return d.p.write(ctx, "agent", func(t *transition) error {
 		view, err := d.held(ctx, t)
@@ -64,10 +67,58 @@ func (d TaskDoor) Steps(ctx context.Context, steps []remuda.Step) error {
 			return remuda.Fail(remuda.Conflict, "claim "+d.claim+" has not begun")
 		}
 		attempt := view.AttemptRow
-		attempt.Steps, attempt.LastSignAt = string(text), t.now
+		if attempt.Steps, err = changedSteps(attempt.Steps, steps); err != nil {
+			return fmt.Errorf("steps of claim %s: %w", d.claim, err)
+		}
+		attempt.LastSignAt = t.now
 		t.wake(taskTopic(attempt.TaskID), everyone)
 		return t.Update(ctx, &attempt, "steps", "last_sign_at")
 	})
+}
+
+// The bounds of what an agent says of its steps.
+const (
+	maxStep  = 9999
+	maxSteps = 1000
+)
+
+func validSteps(steps []remuda.Step) error {
+	if len(steps) > maxSteps {
+		return remuda.Fail(remuda.Invalid, fmt.Sprintf("an attempt has at most %d steps", maxSteps))
+	}
+	for _, step := range steps {
+		if err := validStep(step.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changedSteps is what is known of an attempt's steps after some changed, in order of their numbers.
+func changedSteps(known string, changes []remuda.Step) (string, error) {
+	var steps []remuda.Step
+	if known != "" {
+		if err := json.Unmarshal([]byte(known), &steps); err != nil {
+			return "", fmt.Errorf("read: %w", err)
+		}
+	}
+	for _, change := range changes {
+		i, found := slices.BinarySearchFunc(steps, change.Number, func(s remuda.Step, n int) int { return s.Number - n })
+		switch {
+		case !found:
+			steps = slices.Insert(steps, i, change)
+		case !steps[i].State.Ended():
+			steps[i] = change
+		}
+	}
+	if len(steps) > maxSteps {
+		return "", remuda.Fail(remuda.Invalid, fmt.Sprintf("an attempt has at most %d steps", maxSteps))
+	}
+	text, err := json.Marshal(steps)
+	if err != nil {
+		return "", fmt.Errorf("encode: %w", err)
+	}
+	return string(text), nil
 }
 
 // reporting finds the claim's attempt while its output is taken: while it is live, and for an hour after.
@@ -80,7 +131,10 @@ func (d TaskDoor) reporting(ctx context.Context) (AttemptView, error) {
 	if err != nil {
 		return attempt, err
 	}
-	if attempt.BegunAt == 0 || !attempt.State.Live() && time.Since(attempt.EndedAt.Time()) > lateReports {
+	switch {
+	case attempt.State == remuda.AttemptClaimed:
+		return attempt, remuda.Fail(remuda.Conflict, "claim "+d.claim+" has not begun")
+	case attempt.BegunAt == 0, !attempt.State.Live() && time.Since(attempt.EndedAt.Time()) > lateReports:
 		return attempt, gone(d.claim)
 	}
 	return attempt, nil
@@ -92,9 +146,23 @@ func (d TaskDoor) Stream(ctx context.Context, step int) (remuda.StreamState, err
 	if err != nil {
 		return remuda.StreamState{}, err
 	}
+	if err := validStep(step); err != nil {
+		return remuda.StreamState{}, err
+	}
 	state, err := d.p.store.Output().Stream(ctx, d.claim, step)
+	if err != nil {
+		return state, fmt.Errorf("look at the output of claim %s: %w", d.claim, err)
+	}
+	d.p.sign(ctx, attempt)
 	state.Following = d.p.hub.waits(taskTopic(attempt.TaskID))
-	return state, err
+	return state, nil
+}
+
+func validStep(step int) error {
+	if step < 0 || step > maxStep {
+		return remuda.Fail(remuda.Invalid, fmt.Sprintf("a step's number is from 0 to %d", maxStep))
+	}
+	return nil
 }
 
 // Append adds a chunk where the stream ends. A chunk that starts elsewhere changes nothing; the answer says what is held.
@@ -103,8 +171,11 @@ func (d TaskDoor) Append(ctx context.Context, c remuda.Chunk) (remuda.StreamStat
 	if err != nil {
 		return remuda.StreamState{}, err
 	}
-	if c.Step < 0 || c.Step > 9999 || c.Offset < 0 || c.Source < 0 {
-		return remuda.StreamState{}, remuda.Fail(remuda.Invalid, "step, offset and source are numbers from 0; a step's is below 10000")
+	if err := validStep(c.Step); err != nil {
+		return remuda.StreamState{}, err
+	}
+	if c.Offset < 0 || c.Source < 0 {
+		return remuda.StreamState{}, remuda.Fail(remuda.Invalid, "offset and source are numbers from 0")
 	}
 	state, err := d.p.store.Output().Append(ctx, d.claim, c, d.p.outputLimit)
 	if err != nil {
@@ -122,36 +193,25 @@ func (d TaskDoor) CloseStream(ctx context.Context, step int, c remuda.StreamClos
 	if err != nil {
 		return remuda.StreamState{}, err
 	}
+	if err := validStep(step); err != nil {
+		return remuda.StreamState{}, err
+	}
 	state, err := d.p.store.Output().Close(ctx, d.claim, step, c)
 	if err != nil {
 		return state, fmt.Errorf("close output of claim %s: %w", d.claim, err)
 	}
+	d.p.sign(ctx, attempt)
 	d.p.hub.wake(taskTopic(attempt.TaskID), everyone)
 	return state, nil
 }
 
 // sign writes down a claim's sign of life, at most every signEvery: output alone may come five times a second.
 func (p *Plane) sign(ctx context.Context, a AttemptView) {
-	now := micros(time.Now())
-	every := Micros(signEvery.Microseconds())
-	p.mu.Lock()
-	last := max(p.signs[a.ID], a.LastSignAt)
-	due := a.State.Live() && now-last >= every
-	if due {
-		p.signs[a.ID] = now
-	}
-	if len(p.signs) > 10000 {
-		for id, at := range p.signs {
-			if now-at > every {
-				delete(p.signs, id)
-			}
-		}
-	}
-	p.mu.Unlock()
-	if !due {
+	now := Now()
+	if !a.State.Live() || now < a.LastSignAt.after(signEvery) {
 		return
 	}
-	err := p.store.Write(ctx, func(tx Tx) error { return tx.Sign(ctx, []string{a.ID}, now) })
+	err := p.store.Write(ctx, func(tx Tx) error { return tx.Sign(ctx, a.RunnerID, []string{a.ID}, now) })
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("write down a sign of life", "claim", a.ID, "err", err)
 	}

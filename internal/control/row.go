@@ -18,6 +18,9 @@ func micros(t time.Time) Micros { return Micros(t.UnixMicro()) }
 // Time is m as people and the API see it.
 func (m Micros) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
 
+// Now is the present as the store keeps it.
+func Now() Micros { return micros(time.Now()) }
+
 func (m Micros) optional() *time.Time {
 	if m == 0 {
 		return nil
@@ -26,7 +29,9 @@ func (m Micros) optional() *time.Time {
 	return &t
 }
 
-func (m Micros) add(d remuda.Duration) Micros { return m + Micros(d.Std().Microseconds()) }
+func (m Micros) add(d remuda.Duration) Micros { return m.after(d.Std()) }
+
+func (m Micros) after(d time.Duration) Micros { return m + Micros(d.Microseconds()) }
 
 // OrganizationRow is an organization.
 type OrganizationRow struct {
@@ -140,7 +145,8 @@ type RunnerRow struct {
 	RegisteredAt Micros `db:"registered_at"`
 	LastSeenAt   Micros `db:"last_seen_at"`
 	LastUsedAt   Micros `db:"last_used_at"`
-	GoneAt       Micros `db:"gone_at"` // it said goodbye
+	SilentAt     Micros `db:"silent_at"` // when it is called silent, unless it gives a sign
+	GoneAt       Micros `db:"gone_at"`   // it said goodbye
 }
 
 // Table names it.

@@ -31,8 +31,8 @@ type Tx interface {
 	// Count adds to the numbers that limits are held against: queued of the lane; running of lane, class, project
 	// and organization.
 	Count(ctx context.Context, t TaskRow, queued, running int) error
-	// Sign records a sign of life for the live ones of these claims.
-	Sign(ctx context.Context, claims []string, at Micros) error
+	// Sign records a sign of life for those of these claims that are live and this runner's.
+	Sign(ctx context.Context, runner string, claims []string, at Micros) error
 	// ReplaceClassAccess says which organizations may use a class whose access is 'some'.
 	ReplaceClassAccess(ctx context.Context, class string, organizations []string) error
 	// ForgetOldKeys drops idempotency keys made before a time, at most 64.
@@ -58,13 +58,19 @@ type View interface {
 	Tokens(ctx context.Context, f TokenQuery) ([]TokenView, error)
 	RunnerByTokenHash(ctx context.Context, hash []byte) (RunnerRow, error)
 	Runners(ctx context.Context, f RunnerQuery) ([]RunnerView, error)
-	RunnerClasses(ctx context.Context, runner string) ([]ClassView, error)
+	// RunnerClasses are the ids of the classes that a runner may claim from.
+	RunnerClasses(ctx context.Context, runner string) ([]string, error)
+	// RunnerOwners are the ids of the organizations whose classes a runner serves.
+	RunnerOwners(ctx context.Context, runner string) ([]string, error)
 	TaskView(ctx context.Context, id string) (TaskView, error)
 	Tasks(ctx context.Context, f TaskQuery) ([]TaskView, error)
 	Attempts(ctx context.Context, task string) ([]AttemptView, error)
+	// LiveAttempts are those of a runner, without their steps, which may be much.
 	LiveAttempts(ctx context.Context, runner string) ([]AttemptView, error)
 	Attempt(ctx context.Context, id string) (AttemptView, error)
 	Events(ctx context.Context, f EventFilter, organization string) ([]EventView, error)
+	// LastEvent is the id of the newest event, 0 when there is none.
+	LastEvent(ctx context.Context) (int64, error)
 
 	// Claimable answers the next task for a runner of these classes under every limit, remuda.NotFound for none.
 	Claimable(ctx context.Context, classes []string) (TaskRow, error)
@@ -72,9 +78,12 @@ type View interface {
 	QueuedClasses(ctx context.Context, organization string) (map[string]int, error)
 	// Ahead counts the queued tasks of the class that come before a task.
 	Ahead(ctx context.Context, t TaskRow) (int, error)
-	// Expired lists live attempts whose runner has been silent for too long, and Overdue queued tasks that waited
-	// for too long; both at most 64.
-	Expired(ctx context.Context, unbegunBefore, now Micros) ([]AttemptRow, error)
+	// AtLimit says whether the organization, the project or the class of a task runs as many as it may.
+	AtLimit(ctx context.Context, t TaskRow) (bool, error)
+	// Expired lists live attempts whose runner has been silent for too long: since before unbegun when they had not
+	// begun, else for as long as their lost_after. No silence began before since. Overdue lists queued tasks that
+	// waited for too long. Both at most 64.
+	Expired(ctx context.Context, unbegun, since, now Micros) ([]AttemptRow, error)
 	Overdue(ctx context.Context, now Micros) ([]TaskRow, error)
 }
 

@@ -94,6 +94,8 @@ func (d UserDoor) submitted(ctx context.Context, job string) (remuda.JobSubmitte
 	return answer, err
 }
 
+var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,199}$`)
+
 // complete fills in what a submission left out, and refuses what it must not say.
 func complete(s *remuda.Submission) error {
 	if s.Job == nil || len(s.Job.Steps) == 0 {
@@ -103,7 +105,7 @@ func complete(s *remuda.Submission) error {
 		return err
 	}
 	for name := range s.Secrets {
-		if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,199}$`).MatchString(name) {
+		if !secretName.MatchString(name) {
 			return remuda.Fail(remuda.Invalid, "a secret's name is that of an environment variable: letters, digits and '_'")
 		}
 	}
@@ -123,6 +125,12 @@ func complete(s *remuda.Submission) error {
 		s.Parallelism = 1
 	}
 	switch {
+	case len(s.Name) > 200:
+		return remuda.Fail(remuda.Invalid, "a name has at most 200 bytes")
+	case len(s.Source.Repository) > 2048 || len(s.Source.Ref) > 1024:
+		return remuda.Fail(remuda.Invalid, "source.repository has at most 2048 bytes, source.ref at most 1024")
+	case s.Timeout < 0 || s.QueueTimeout < 0 || s.LostAfter < 0 || s.CancelGrace < 0:
+		return remuda.Fail(remuda.Invalid, "a duration is not negative")
 	case s.Timeout > maxTimeout || s.QueueTimeout > maxTimeout || s.LostAfter > maxTimeout:
 		return remuda.Fail(remuda.Invalid, "timeout, queue_timeout and lost_after are at most "+maxTimeout.String())
 	case s.CancelGrace > remuda.Duration(10*time.Minute):
@@ -148,6 +156,8 @@ func validJob(job remuda.Job, source remuda.Source) error {
 			wrong = "a step is either run or checkout"
 		case step.Run != nil && step.Run.Command == "":
 			wrong = "a run step has a command"
+		case step.Run != nil && !slices.Contains([]remuda.When{"", remuda.OnSuccess, remuda.OnFail, remuda.Always}, step.Run.When):
+			wrong = "when is on_success, on_fail or always"
 		case step.Checkout != nil && source.Repository == "":
 			wrong = "checkout needs source.repository"
 		}

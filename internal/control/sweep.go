@@ -13,13 +13,14 @@ import (
 var errStale = errors.New("changed meanwhile")
 
 // sweep ends what waited for too long and takes claims from runners that are silent. Each row is changed only if it is
-// still as it was read.
+// still as it was read; one that cannot be changed does not keep the others waiting. Its error says that the store is
+// away.
 func (p *Plane) sweep(ctx context.Context) error {
 	now := time.Now()
 	var expired []AttemptRow
 	var overdue []TaskRow
 	err := p.store.Read(ctx, func(v View) (err error) {
-		if expired, err = v.Expired(ctx, micros(now.Add(-silentAfter)), micros(now)); err != nil {
+		if expired, err = v.Expired(ctx, micros(now.Add(-silentAfter)), p.signsSince(), micros(now)); err != nil {
 			return err
 		}
 		overdue, err = v.Overdue(ctx, micros(now))
@@ -29,36 +30,39 @@ func (p *Plane) sweep(ctx context.Context) error {
 		return fmt.Errorf("look for what is overdue: %w", err)
 	}
 	for _, attempt := range expired {
-		if err := p.lose(ctx, attempt); err != nil && !errors.Is(err, errStale) {
+		if err := p.swept(p.lose(ctx, attempt)); err != nil {
 			return fmt.Errorf("take claim %s from its silent runner: %w", attempt.ID, err)
 		}
 	}
 	for _, task := range overdue {
-		if err := p.expire(ctx, task); err != nil && !errors.Is(err, errStale) {
+		if err := p.swept(p.expire(ctx, task)); err != nil {
 			return fmt.Errorf("time out queued task %s: %w", task.ID, err)
 		}
 	}
-	return p.store.Write(ctx, func(tx Tx) error { return tx.ForgetOldKeys(ctx, micros(now.Add(-keyLife))) })
+	return nil
 }
 
-// patience is how long the runner of an attempt may be silent.
-func patience(a AttemptRow) time.Duration {
-	if a.BegunAt == 0 {
-		return silentAfter
-	}
-	return a.LostAfter.Std()
-}
-
-// lose takes an attempt from a runner that gave no sign for too long, of which the time in which no sign could be
-// taken does not count.
-func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
-	since := read.LastSignAt.Time()
-	if started := p.signsSince(); started.After(since) {
-		since = started
-	}
-	if time.Since(since) < patience(read) {
+// swept keeps the errors that concern more than one row.
+func (p *Plane) swept(err error) error {
+	switch {
+	case err == nil, errors.Is(err, errStale):
 		return nil
+	case errors.Is(err, remuda.Unavailable), errors.Is(err, context.Canceled):
+		return err
 	}
+	p.log.Error("sweep", "err", err)
+	return nil
+}
+
+// forgetKeys drops idempotency keys whose time is over.
+func (p *Plane) forgetKeys(ctx context.Context) error {
+	return p.store.Write(ctx, func(tx Tx) error {
+		return tx.ForgetOldKeys(ctx, Now()-Micros(keyLife.Microseconds()))
+	})
+}
+
+// lose takes an attempt from a runner that gave no sign for too long.
+func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
 	return p.write(ctx, "system", func(t *transition) error {
 		view, err := t.Attempt(ctx, read.ID)
 		if err != nil {

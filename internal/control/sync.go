@@ -2,14 +2,11 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/remuda-dev/remuda"
-	"github.com/remuda-dev/remuda/internal/seal"
 )
 
 // maxClaims bounds one answer; the next sync brings the rest.
@@ -18,47 +15,43 @@ const maxClaims = 64
 // Sync is a runner's one open request. Its arrival is a sign of life of all claims that it names. It is held until
 // there is something to say, the hold is over, a newer sync of the same runner arrives, or ctx ends.
 func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, error) {
-	ctx, done := d.p.supersede(ctx, d.id)
-	defer done()
-
-	var classes []ClassView
-	err := d.p.store.Read(ctx, func(v View) (err error) {
-		classes, err = v.RunnerClasses(ctx, d.id)
-		return err
-	})
-	if err != nil {
-		return remuda.SyncAnswer{}, fmt.Errorf("sync runner %s: %w", d.id, err)
-	}
-	topics := []string{runnerTopic(d.id)}
-	for _, class := range classes {
-		topics = append(topics, classTopic(class.ID))
-	}
-	woken := d.p.hub.subscribe(topics...) // before reading, so that nothing falls between
-	defer woken.close()
-
-	news, err := d.arrive(ctx, s)
-	if err != nil {
-		return remuda.SyncAnswer{}, err
-	}
 	hold := holdIdle
 	if len(s.Holding) > 0 {
 		hold = holdBusy
 	}
 	over := time.NewTimer(hold)
 	defer over.Stop()
-	for {
-		answer, err := d.look(ctx, s)
-		if err != nil || news || speaks(answer) || answer.Drain && !s.Draining {
+	held, mine := d.p.supersede(ctx, d.id)
+	defer d.p.release(d.id, mine)
+	woken := d.p.hub.subscribe(runnerTopic(d.id)) // before reading, so that nothing falls between
+	defer woken.close()
+
+	seen, err := d.arrive(held, s, hold)
+	for waits := false; err == nil; seen, err = d.look(held) {
+		answer, err := d.answer(held, s, seen)
+		if err != nil || seen.news || speaks(answer) || answer.Drain && !s.Draining {
 			return answer, err
+		}
+		// Only a runner that could take a task waits for one: a wake-up is not to be spent on others.
+		if takes := seen.takes(); takes != waits {
+			if waits = takes; waits {
+				woken.join(seen.topics()...)
+			} else {
+				woken.leave(seen.topics()...)
+			}
+			continue // look again: what happened before does not wake it
 		}
 		select {
 		case <-woken.C:
 		case <-over.C:
 			return answer, nil
-		case <-ctx.Done():
+		case <-held.Done():
+			d.dropped(ctx, mine)
 			return answer, nil // superseded, or nobody listens any more
 		}
 	}
+	woken.wake() // this one may have been meant for another runner, too
+	return remuda.SyncAnswer{}, fmt.Errorf("sync runner %s: %w", d.id, err)
 }
 
 func speaks(a remuda.SyncAnswer) bool {
@@ -70,125 +63,216 @@ type openSync struct{ end context.CancelFunc }
 
 // supersede ends the sync that this runner still has open here: its connection may be dead, and it must not take
 // claims into a void.
-func (p *Plane) supersede(ctx context.Context, runner string) (context.Context, func()) {
+func (p *Plane) supersede(ctx context.Context, runner string) (context.Context, *openSync) {
 	ctx, cancel := context.WithCancel(ctx)
-	p.mu.Lock()
 	mine := &openSync{cancel}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if older := p.syncs[runner]; older != nil {
 		older.end()
 	}
 	p.syncs[runner] = mine
-	p.mu.Unlock()
-	return ctx, func() {
-		cancel()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.syncs[runner] == mine {
-			delete(p.syncs, runner)
-		}
+	return ctx, mine
+}
+
+func (p *Plane) release(runner string, mine *openSync) {
+	mine.end()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.syncs[runner] == mine {
+		delete(p.syncs, runner)
 	}
 }
 
-// arrive writes down what the runner says of itself. It has news when the runner learns from the answer alone that its
-// word was taken: that it drains, or that it was told to and did not know.
-func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync) (news bool, err error) {
-	err = d.p.write(ctx, "runner "+d.id, func(t *transition) error {
-		var row RunnerRow
-		if err := t.Get(ctx, &row, d.id); err != nil {
-			return orAbsent(err, "runner", d.id)
+func (p *Plane) isNewest(runner string, mine *openSync) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.syncs[runner] == mine
+}
+
+// dropped notes that a runner's connection broke while its sync was held: it is called silent as early as one that
+// holds claims, since the hold says nothing of it any more. That it could not be noted only makes this later.
+func (d RunnerDoor) dropped(ctx context.Context, mine *openSync) {
+	_ = d.p.store.Write(context.WithoutCancel(ctx), func(tx Tx) error {
+		if !d.p.isNewest(d.id, mine) {
+			return nil // the newer sync's arrival says more than this one's end, and may be written already
 		}
-		news = row.Draining != s.Draining || row.DrainAsked && !s.Draining
-		if row.Draining != s.Draining && s.Draining {
-			if err := t.event(ctx, "runner.draining", "", d.id, row.Name); err != nil {
+		var row RunnerRow
+		if err := tx.Get(ctx, &row, d.id); err != nil {
+			return err
+		}
+		row.SilentAt = min(row.SilentAt, max(row.LastSeenAt.after(silentAfter), Now().after(overdueSync)))
+		return tx.Update(ctx, &row, "silent_at")
+	})
+}
+
+// sight is what is known of a runner at one moment.
+type sight struct {
+	runner  RunnerRow
+	classes []string
+	live    []AttemptView
+	news    bool // the runner is to learn that its word was taken
+}
+
+func (s sight) topics() []string {
+	topics := make([]string, len(s.classes))
+	for i, class := range s.classes {
+		topics[i] = classTopic(class)
+	}
+	return topics
+}
+
+// takes says whether the runner takes a new claim.
+func (s sight) takes() bool {
+	r := s.runner
+	return r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && len(s.live) < r.Slots
+}
+
+// see reads what is known of the runner.
+func (d RunnerDoor) see(ctx context.Context, v View) (sight, error) {
+	var s sight
+	if err := v.Get(ctx, &s.runner, d.id); err != nil {
+		return s, orAbsent(err, "runner", d.id)
+	}
+	if s.runner.GoneAt != 0 {
+		return s, remuda.Fail(remuda.Gone, "the runner said goodbye; register it again")
+	}
+	var err error
+	if s.classes, err = v.RunnerClasses(ctx, d.id); err != nil {
+		return s, err
+	}
+	s.live, err = v.LiveAttempts(ctx, d.id)
+	return s, err
+}
+
+// arrive writes down what the runner says of itself, and claims for it. It has news when the runner learns from the
+// answer alone that its word was taken: that it drains, or that it was told to and did not know. One that drains and
+// holds nothing waits for that word alone, which may have been lost before.
+func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duration) (seen sight, err error) {
+	err = d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+		if seen, err = d.see(ctx, t); err != nil {
+			return err
+		}
+		row := &seen.runner
+		seen.news = row.Draining != s.Draining || row.DrainAsked && !s.Draining || s.Draining && len(s.Holding) == 0
+		if s.Draining && !row.Draining {
+			if err := t.ofRunner(ctx, "runner.draining", d.id, row.Name); err != nil {
 				return err
 			}
 		}
 		row.Ready, row.Reason, row.Draining, row.LastSeenAt = s.Ready, s.Reason, s.Draining, t.now
-		if err := t.Update(ctx, &row, "ready", "reason", "draining", "last_seen_at"); err != nil {
+		row.SilentAt = t.now.after(max(silentAfter, hold+overdueSync))
+		if err := t.Update(ctx, row, "ready", "reason", "draining", "last_seen_at", "silent_at"); err != nil {
 			return err
 		}
-		if len(s.Holding) == 0 {
-			return nil
+		if err := t.Sign(ctx, d.id, s.Holding, t.now); err != nil {
+			return err
 		}
-		return t.Sign(ctx, s.Holding, t.now)
+		return t.fill(ctx, &seen)
 	})
-	if err != nil {
-		return false, fmt.Errorf("sync runner %s: %w", d.id, err)
-	}
-	return news, nil
+	return seen, err
 }
 
-// look says what the runner should know now, after claiming what its free slots take.
-func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, error) {
-	answer := remuda.SyncAnswer{}
-	var runner RunnerRow
-	var live []AttemptView
-	queued := false
-	err := d.p.store.Read(ctx, func(v View) (err error) {
-		if err := v.Get(ctx, &runner, d.id); err != nil {
-			return orAbsent(err, "runner", d.id)
-		}
-		live, err = v.LiveAttempts(ctx, d.id)
-		if err != nil || !takes(runner, live) {
+// look sees the runner again, and claims for it when there is something to claim.
+func (d RunnerDoor) look(ctx context.Context) (seen sight, err error) {
+	claimable := false
+	err = d.p.store.Read(ctx, func(v View) (err error) {
+		if seen, err = d.see(ctx, v); err != nil || !seen.takes() {
 			return err
 		}
-		_, err = claimableFor(ctx, v, runner)
-		queued = err == nil
+		_, err = v.Claimable(ctx, seen.classes)
+		claimable = err == nil
 		return ignoreAbsent(err)
 	})
-	if err != nil {
-		return answer, err
+	if err != nil || !claimable {
+		return seen, err
 	}
-	if queued {
-		if live, err = d.claim(ctx); err != nil {
-			return answer, err
+	err = d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+		if seen, err = d.see(ctx, t); err != nil {
+			return err
+		}
+		return t.fill(ctx, &seen)
+	})
+	return seen, err
+}
+
+// fill gives the runner's free slots the best tasks that it may take, each as a new attempt. When it has no slot for
+// more, it wakes another runner of the class.
+func (t *transition) fill(ctx context.Context, s *sight) error {
+	for n := 0; s.takes(); n++ {
+		if n == maxClaims {
+			return nil // the next sync takes more
+		}
+		task, err := t.Claimable(ctx, s.classes)
+		if err != nil {
+			return ignoreAbsent(err)
+		}
+		attempt, err := t.lease(ctx, &task, &s.runner)
+		if err != nil {
+			return err
+		}
+		s.live = append(s.live, attempt)
+		if !s.takes() {
+			t.wake(classTopic(task.ClassID), 1)
 		}
 	}
-	answer.Drain = runner.Draining || runner.DrainAsked
-	for _, a := range live {
+	return nil
+}
+
+// answer says what the runner should know now.
+func (d RunnerDoor) answer(ctx context.Context, s remuda.Sync, seen sight) (remuda.SyncAnswer, error) {
+	answer := remuda.SyncAnswer{Drain: seen.runner.Draining || seen.runner.DrainAsked}
+	holding, canceling, live := setOf(s.Holding), setOf(s.Canceling), map[string]bool{}
+	var unknown []AttemptView
+	for _, a := range seen.live {
+		live[a.ID] = true
 		switch {
-		case !slices.Contains(s.Holding, a.ID):
-			if len(answer.Claims) == maxClaims {
-				continue
-			}
-			claim, err := d.p.deliver(ctx, runner, a)
-			if err != nil {
-				return answer, err
-			}
-			answer.Claims = append(answer.Claims, claim)
-		case a.CancelRequested && !slices.Contains(s.Canceling, a.ID):
+		case !holding[a.ID] && len(unknown) < maxClaims:
+			unknown = append(unknown, a)
+		case holding[a.ID] && a.CancelRequested && !canceling[a.ID]:
 			answer.Cancel = append(answer.Cancel, a.ID)
 		}
 	}
-	answer.Lost, err = d.lost(ctx, s.Holding, live)
+	for _, id := range s.Holding {
+		if live[id] {
+			continue
+		}
+		lost, err := d.lost(ctx, id)
+		if err != nil {
+			return answer, err
+		}
+		if lost {
+			answer.Lost = append(answer.Lost, id)
+		}
+	}
+	var err error
+	answer.Claims, err = d.p.deliver(ctx, seen.runner, unknown)
 	return answer, err
 }
 
-// takes says whether the runner takes a new claim.
-func takes(r RunnerRow, live []AttemptView) bool {
-	return r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && len(live) < r.Slots
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }
 
-// lost are the names that are not the runner's any more. One that it ended itself meanwhile is not news to it.
-func (d RunnerDoor) lost(ctx context.Context, holding []string, live []AttemptView) ([]string, error) {
-	var lost []string
-	for _, id := range holding {
-		if slices.ContainsFunc(live, func(a AttemptView) bool { return a.ID == id }) {
-			continue
-		}
-		var attempt AttemptView
-		err := d.p.store.Read(ctx, func(v View) (err error) {
-			attempt, err = v.Attempt(ctx, id)
-			return err
-		})
-		switch {
-		case errors.Is(err, remuda.NotFound), err == nil && (attempt.State == remuda.AttemptLost || attempt.RunnerID != d.id):
-			lost = append(lost, id)
-		case err != nil:
-			return nil, fmt.Errorf("look up claim %s: %w", id, err)
-		}
+// lost says whether a claim that is not live is not the runner's any more. One that it ended itself meanwhile is no
+// news to it.
+func (d RunnerDoor) lost(ctx context.Context, claim string) (bool, error) {
+	var attempt AttemptView
+	err := d.p.store.Read(ctx, func(v View) (err error) {
+		attempt, err = v.Attempt(ctx, claim)
+		return err
+	})
+	switch {
+	case errors.Is(err, remuda.NotFound):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look up claim %s: %w", claim, err)
 	}
-	return lost, nil
+	return attempt.State == remuda.AttemptLost || attempt.RunnerID != d.id, nil
 }
 
 func ignoreAbsent(err error) error {
@@ -196,53 +280,6 @@ func ignoreAbsent(err error) error {
 		return nil
 	}
 	return err
-}
-
-// claimableFor is the next task that this runner may take.
-func claimableFor(ctx context.Context, v View, runner RunnerRow) (TaskRow, error) {
-	classes, err := v.RunnerClasses(ctx, runner.ID)
-	if err != nil {
-		return TaskRow{}, err
-	}
-	ids := make([]string, len(classes))
-	for i, class := range classes {
-		ids[i] = class.ID
-	}
-	return v.Claimable(ctx, ids)
-}
-
-// claim fills the runner's free slots, each with a new attempt of the best task that it may take.
-func (d RunnerDoor) claim(ctx context.Context) ([]AttemptView, error) {
-	var live []AttemptView
-	err := d.p.write(ctx, "runner "+d.id, func(t *transition) error {
-		var runner RunnerRow
-		if err := t.Get(ctx, &runner, d.id); err != nil {
-			return err
-		}
-		var err error
-		if live, err = t.LiveAttempts(ctx, d.id); err != nil {
-			return err
-		}
-		for n := 0; n < maxClaims && takes(runner, live); n++ {
-			task, err := claimableFor(ctx, t, runner)
-			if errors.Is(err, remuda.NotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			attempt, err := t.lease(ctx, &task, &runner)
-			if err != nil {
-				return err
-			}
-			live = append(live, attempt)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claim for runner %s: %w", d.id, err)
-	}
-	return live, nil
 }
 
 // lease gives a queued task to a runner as a new attempt.
@@ -267,51 +304,4 @@ func (t *transition) lease(ctx context.Context, task *TaskRow, runner *RunnerRow
 		}
 	}
 	return AttemptView{AttemptRow: attempt, Runner: runner.Name}, nil
-}
-
-// deliver is the claim as the runner gets it, its secrets sealed to the runner's key.
-func (p *Plane) deliver(ctx context.Context, runner RunnerRow, a AttemptView) (remuda.Claim, error) {
-	var task TaskView
-	var job JobRow
-	err := p.store.Read(ctx, func(v View) (err error) {
-		if task, err = v.TaskView(ctx, a.TaskID); err != nil {
-			return err
-		}
-		return v.Get(ctx, &job, task.JobID)
-	})
-	if err != nil {
-		return remuda.Claim{}, fmt.Errorf("deliver claim %s: %w", a.ID, err)
-	}
-	sealed, err := p.sealSecrets(runner, a.ID, job)
-	if err != nil {
-		return remuda.Claim{}, fmt.Errorf("deliver claim %s: %w", a.ID, err)
-	}
-	return remuda.Claim{
-		ID: a.ID, Attempt: a.Number, Payload: job.Payload, Sealed: sealed,
-		Task: remuda.ClaimTask{
-			ID: task.ID, JobID: task.JobID, Name: task.Name, Organization: task.Organization, Project: task.Project,
-			SubmittedBy: task.SubmittedBy, Source: remuda.Source{Repository: task.Repository, Ref: task.Ref, Fork: task.Fork},
-			ResourceClass: task.Class, Implementation: job.Implementation, Index: task.Index, Total: task.Total,
-		},
-		Timeout: task.Timeout, CancelGrace: task.CancelGrace, OutputLimit: p.outputLimit,
-		Begun: a.State == remuda.AttemptBegun, CancelRequested: task.CancelRequested, ClaimedAt: a.ClaimedAt.Time(),
-	}, nil
-}
-
-func (p *Plane) sealSecrets(runner RunnerRow, claim string, job JobRow) ([]byte, error) {
-	secrets := remuda.ClaimSecrets{Token: p.taskToken(claim)}
-	if len(job.Secrets) > 0 {
-		plain, err := p.keys.Decrypt(job.Secrets, jobSecretsPlace(job.ID))
-		if err != nil {
-			return nil, fmt.Errorf("decrypt secrets: %w", err)
-		}
-		if err := json.Unmarshal(plain, &secrets.Secrets); err != nil {
-			return nil, fmt.Errorf("read secrets: %w", err)
-		}
-	}
-	text, err := json.Marshal(secrets)
-	if err != nil {
-		return nil, fmt.Errorf("encode secrets: %w", err)
-	}
-	return seal.To(runner.PublicKey, []byte(claim), text)
 }

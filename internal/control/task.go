@@ -44,9 +44,24 @@ func (p *Plane) wordsOfAttempt(ctx context.Context, a AttemptView) (remuda.Attem
 			return words, fmt.Errorf("read steps of attempt %s: %w", a.ID, err)
 		}
 	}
+	if !a.State.Live() {
+		closeSteps(words.Steps, a.EndedAt)
+	}
 	length, err := p.store.Output().Length(ctx, a.ID)
 	words.Output = length
 	return words, err
+}
+
+// closeSteps shows the steps of an attempt that is over as over: whoever carried them out did not live to say so.
+func closeSteps(steps []remuda.Step, at Micros) {
+	for i := range steps {
+		switch step := &steps[i]; step.State {
+		case remuda.StepPending:
+			step.State = remuda.StepSkipped
+		case remuda.StepRunning:
+			step.State, step.EndedAt = remuda.StepCanceled, at.optional()
+		}
+	}
 }
 
 // Tasks lists the newest first.
@@ -62,7 +77,10 @@ func (d UserDoor) Tasks(ctx context.Context, f TaskFilter, q PageQuery) (remuda.
 		rows, err = v.Tasks(ctx, query)
 		return err
 	})
-	return page(rows, span, func(r TaskView) string { return r.ID }, wordsOfTask), err
+	if err != nil {
+		return remuda.Page[remuda.Task]{}, err
+	}
+	return page(rows, span, func(r TaskView) string { return r.ID }, wordsOfTask), nil
 }
 
 // narrow turns the names of a filter into ids.
@@ -85,9 +103,9 @@ func (d UserDoor) narrow(ctx context.Context, v View, f TaskFilter, query *TaskQ
 		query.Project = project.ID
 	}
 	if f.ResourceClass != "" {
-		class, err := v.ClassByName(ctx, f.ResourceClass)
+		class, err := d.visibleClass(ctx, v, f.ResourceClass)
 		if err != nil {
-			return orAbsent(err, "resource class", f.ResourceClass)
+			return err
 		}
 		query.ClassID = class.ID
 	}
@@ -105,42 +123,69 @@ func (d UserDoor) task(ctx context.Context, v View, id string, role remuda.Role)
 
 // Task shows one with its attempts, their steps, and what was submitted.
 func (d UserDoor) Task(ctx context.Context, id string) (remuda.Task, error) {
-	words, _, err := d.show(ctx, id)
+	seen, err := d.see(ctx, id)
+	if err != nil {
+		return remuda.Task{}, err
+	}
+	return d.words(ctx, seen)
+}
+
+// sightOfTask is what is known of a task at one moment.
+type sightOfTask struct {
+	task     TaskView
+	attempts []AttemptView
+}
+
+// see reads what is known of one of the user's tasks.
+func (d UserDoor) see(ctx context.Context, id string) (seen sightOfTask, err error) {
+	err = d.p.store.Read(ctx, func(v View) error {
+		if seen.task, err = d.task(ctx, v, id, remuda.RoleViewer); err != nil {
+			return err
+		}
+		seen.attempts, err = v.Attempts(ctx, id)
+		return err
+	})
+	return seen, err
+}
+
+// words is a task whole.
+func (d UserDoor) words(ctx context.Context, seen sightOfTask) (remuda.Task, error) {
+	words, err := d.outline(ctx, seen)
+	if err != nil {
+		return words, err
+	}
+	words.Job, err = d.p.jobOf(ctx, seen.task)
 	return words, err
 }
 
-func (d UserDoor) show(ctx context.Context, id string) (remuda.Task, TaskView, error) {
-	var row TaskView
-	var attempts []AttemptView
-	var job JobRow
-	err := d.p.store.Read(ctx, func(v View) (err error) {
-		if row, err = d.task(ctx, v, id, remuda.RoleViewer); err != nil {
-			return err
-		}
-		if err := v.Get(ctx, &job, row.JobID); err != nil {
-			return err
-		}
-		attempts, err = v.Attempts(ctx, id)
-		return err
-	})
-	if err != nil {
-		return remuda.Task{}, row, err
-	}
-	words := wordsOfTask(row)
-	for _, a := range attempts {
+// outline is a task without what was submitted, which may be long and never changes.
+func (d UserDoor) outline(ctx context.Context, seen sightOfTask) (remuda.Task, error) {
+	words := wordsOfTask(seen.task)
+	for _, a := range seen.attempts {
 		attempt, err := d.p.wordsOfAttempt(ctx, a)
 		if err != nil {
-			return words, row, err
+			return words, err
 		}
 		words.Attempts = append(words.Attempts, attempt)
 	}
-	if job.Implementation == implementationJob {
-		words.Job = &remuda.Job{}
-		if err := json.Unmarshal(job.Payload, words.Job); err != nil {
-			return words, row, fmt.Errorf("read job %s: %w", job.ID, err)
-		}
+	return words, nil
+}
+
+// jobOf is what a task carries out, if it is shell steps.
+func (p *Plane) jobOf(ctx context.Context, task TaskView) (*remuda.Job, error) {
+	if task.Implementation != implementationJob {
+		return nil, nil
 	}
-	return words, row, nil
+	var row JobRow
+	err := p.store.Read(ctx, func(v View) error { return v.Get(ctx, &row, task.JobID) })
+	if err != nil {
+		return nil, fmt.Errorf("read job %s: %w", task.JobID, err)
+	}
+	job := &remuda.Job{}
+	if err := json.Unmarshal(row.Payload, job); err != nil {
+		return nil, fmt.Errorf("read job %s: %w", task.JobID, err)
+	}
+	return job, nil
 }
 
 // CancelTask ends a task that waits; a running one is ended by its runner, which is told at once. Cancelling one that

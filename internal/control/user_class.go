@@ -30,8 +30,10 @@ func wordsOfClass(c ClassView) remuda.ResourceClass {
 	}
 }
 
+var className = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
 func validClass(c ClassRow) error {
-	if !regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`).MatchString(c.Name) {
+	if !className.MatchString(c.Name) {
 		return remuda.Fail(remuda.Invalid, "a resource class is namespace/name; the name has 1 to 64 of a-z, 0-9 and '._-', and begins with a letter or digit")
 	}
 	if c.Access != remuda.AccessOwner && c.Access != remuda.AccessSome && c.Access != remuda.AccessAll {
@@ -42,6 +44,9 @@ func validClass(c ClassRow) error {
 	}
 	if c.LostAfter != 0 && c.LostAfter < remuda.Duration(silentAfter) {
 		return remuda.Fail(remuda.Invalid, "lost_after is at least "+remuda.Duration(silentAfter).String()+": before that a runner is only silent")
+	}
+	if c.LostAfter > maxTimeout {
+		return remuda.Fail(remuda.Invalid, "lost_after is at most "+maxTimeout.String())
 	}
 	return nil
 }
@@ -92,8 +97,8 @@ func (d UserDoor) mayOpen(access remuda.Access) error {
 
 // grant writes down the organizations that may use a class beside its owner.
 func (t *transition) grant(ctx context.Context, class ClassRow, names []string) error {
-	if class.Access != remuda.AccessSome {
-		names = nil
+	if class.Access != remuda.AccessSome && len(names) > 0 {
+		return remuda.Fail(remuda.Invalid, "a resource class lists organizations only when its access is some; this one's is "+string(class.Access))
 	}
 	ids := make([]string, 0, len(names))
 	for _, name := range names {
@@ -116,7 +121,10 @@ func (d UserDoor) ResourceClasses(ctx context.Context, f ResourceClassFilter, q 
 		})
 		return err
 	})
-	return page(rows, span, func(r ClassView) string { return r.ID }, wordsOfClass), err
+	if err != nil {
+		return remuda.Page[remuda.ResourceClass]{}, err
+	}
+	return page(rows, span, func(r ClassView) string { return r.ID }, wordsOfClass), nil
 }
 
 // usable finds a class that an organization owns or may use.
@@ -142,6 +150,14 @@ func usable(ctx context.Context, v View, full, organization string) (ClassView, 
 	return class, absent("resource class", full)
 }
 
+// visibleClass finds a class that the user's organization owns or may use.
+func (d UserDoor) visibleClass(ctx context.Context, v View, full string) (ClassView, error) {
+	if d.user.Admin {
+		return d.ownClass(ctx, v, full, remuda.RoleViewer)
+	}
+	return usable(ctx, v, full, d.user.OrganizationID)
+}
+
 // ownClass finds a class that the user's organization owns.
 func (d UserDoor) ownClass(ctx context.Context, v View, full string, role remuda.Role) (ClassView, error) {
 	class, err := v.ClassByName(ctx, full)
@@ -156,12 +172,7 @@ func (d UserDoor) ResourceClass(ctx context.Context, name string) (remuda.Resour
 	var class ClassView
 	var allowed []OrganizationRow
 	err := d.p.store.Read(ctx, func(v View) (err error) {
-		if d.user.Admin {
-			class, err = d.ownClass(ctx, v, name, remuda.RoleViewer)
-		} else {
-			class, err = usable(ctx, v, name, d.user.OrganizationID)
-		}
-		if err != nil {
+		if class, err = d.visibleClass(ctx, v, name); err != nil {
 			return err
 		}
 		if d.user.Admin || class.OrganizationID == d.user.OrganizationID {
@@ -203,14 +214,14 @@ func (d UserDoor) ChangeResourceClass(ctx context.Context, name string, c Resour
 		if err := t.Update(ctx, &row, "description", "access", "task_limit", "allow_forks", "lost_after"); err != nil {
 			return err
 		}
-		if c.Organizations != nil || c.Access != nil {
+		if c.Organizations != nil || row.Access != remuda.AccessSome {
 			var names []string
 			set(&names, c.Organizations)
 			if err := t.grant(ctx, row, names); err != nil {
 				return err
 			}
 		}
-		t.wake(classTopic(row.ID), class.Queued)
+		t.wake(classTopic(row.ID), 1)
 		return t.event(ctx, "resource-class.changed", class.OrganizationID, name, "")
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ func (d UserDoor) ClaimNamespace(ctx context.Context, organization, name string)
 		if err != nil {
 			return err
 		}
-		if err := t.ownsNone(ctx, owner); err != nil {
+		if err := ownsNone(ctx, t, owner); err != nil {
 			return err
 		}
 		row.OrganizationID = owner.ID
@@ -38,8 +38,8 @@ func (d UserDoor) ClaimNamespace(ctx context.Context, organization, name string)
 }
 
 // ownsNone holds an organization to one namespace.
-func (t *transition) ownsNone(ctx context.Context, o OrganizationRow) error {
-	views, err := t.Organizations(ctx, o.ID, Span{Limit: 1})
+func ownsNone(ctx context.Context, v View, o OrganizationRow) error {
+	views, err := v.Organizations(ctx, o.ID, Span{Limit: 1})
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,10 @@ func (d UserDoor) Namespaces(ctx context.Context, q PageQuery) (remuda.Page[remu
 		rows, err = v.Namespaces(ctx, d.only(), span)
 		return err
 	})
-	return page(rows, span, func(r NamespaceView) string { return r.ID }, wordsOfNamespace), err
+	if err != nil {
+		return remuda.Page[remuda.Namespace]{}, err
+	}
+	return page(rows, span, func(r NamespaceView) string { return r.ID }, wordsOfNamespace), nil
 }
 
 // namespace finds one by name for a user with a role in its organization.
@@ -107,7 +110,7 @@ func (d UserDoor) TransferNamespace(ctx context.Context, name, toOrganization st
 		if row.OrganizationID == to.ID {
 			return nil
 		}
-		if err := t.ownsNone(ctx, to); err != nil {
+		if err := ownsNone(ctx, t, to); err != nil {
 			return err
 		}
 		from := row.OrganizationID
@@ -139,6 +142,9 @@ func (d UserDoor) RenameNamespace(ctx context.Context, name, newName string) (re
 		row, err := d.namespace(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err
+		}
+		if name == newName {
+			return nil
 		}
 		row.Name = newName
 		if err := t.Update(ctx, &row, "name"); err != nil {

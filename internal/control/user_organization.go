@@ -15,9 +15,11 @@ type OrganizationChange struct {
 	VCSName   *string
 }
 
+var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 // validName holds names of organizations and namespaces to what is safe in an address and in a host name.
 func validName(noun, name string) error {
-	if regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(name) {
+	if hostName.MatchString(name) {
 		return nil
 	}
 	return remuda.Fail(remuda.Invalid, "a name of "+noun+" has 1 to 63 of a-z, 0-9 and '-', and does not begin or end with '-'")
@@ -64,7 +66,10 @@ func (d UserDoor) Organizations(ctx context.Context, q PageQuery) (remuda.Page[r
 		rows, err = v.Organizations(ctx, d.only(), span)
 		return err
 	})
-	return page(rows, span, func(r OrganizationView) string { return r.ID }, wordsOfOrganization), err
+	if err != nil {
+		return remuda.Page[remuda.Organization]{}, err
+	}
+	return page(rows, span, func(r OrganizationView) string { return r.ID }, wordsOfOrganization), nil
 }
 
 // organization finds one by name for a user with a role in it.
@@ -166,6 +171,9 @@ func (d UserDoor) SuggestNamespace(ctx context.Context, organization string) (st
 		if err != nil {
 			return err
 		}
+		if err := ownsNone(ctx, v, row); err != nil {
+			return err
+		}
 		for _, name := range []string{strings.ToLower(row.VCSName), row.Name} {
 			if validName("a namespace", name) != nil {
 				continue
@@ -180,11 +188,11 @@ func (d UserDoor) SuggestNamespace(ctx context.Context, organization string) (st
 	return suggestion, err
 }
 
-// wakeQueued wakes the classes in which an organization has queued tasks: a limit may have moved.
+// wakeQueued wakes a runner of each class in which an organization has queued tasks: a limit may have moved.
 func (t *transition) wakeQueued(ctx context.Context, organization string) error {
 	queued, err := t.QueuedClasses(ctx, organization)
-	for class, n := range queued {
-		t.wake(classTopic(class), n)
+	for class := range queued {
+		t.wake(classTopic(class), 1)
 	}
 	return err
 }

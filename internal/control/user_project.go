@@ -30,8 +30,10 @@ func wordsOfProject(organization string) func(ProjectRow) remuda.Project {
 	}
 }
 
+var projectName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,198}[A-Za-z0-9_-])?$`)
+
 func validProject(p ProjectRow) error {
-	if !regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,198}[A-Za-z0-9_-])?$`).MatchString(p.Name) {
+	if !projectName.MatchString(p.Name) {
 		return remuda.Fail(remuda.Invalid, "a project's name has 1 to 200 of letters, digits and '._/-', and begins with a letter or digit")
 	}
 	if p.Visibility != private && p.Visibility != public {
@@ -92,7 +94,10 @@ func (d UserDoor) Projects(ctx context.Context, organization string, q PageQuery
 		rows, err = v.Projects(ctx, owner.ID, span)
 		return err
 	})
-	return page(rows, span, func(r ProjectRow) string { return r.ID }, wordsOfProject(organization)), err
+	if err != nil {
+		return remuda.Page[remuda.Project]{}, err
+	}
+	return page(rows, span, func(r ProjectRow) string { return r.ID }, wordsOfProject(organization)), nil
 }
 
 func (d UserDoor) project(ctx context.Context, v View, organization, name string, role remuda.Role) (ProjectRow, error) {

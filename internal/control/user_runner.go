@@ -29,16 +29,10 @@ func wordsOfRunner(now time.Time) func(RunnerView) remuda.Runner {
 
 // stateOf is what one sees of a runner: what it does, unless it gives no sign.
 func stateOf(r RunnerView, now time.Time) remuda.RunnerState {
-	// A sync is held for holdIdle without a further sign, so an idle runner may be quiet for that long.
-	quiet := now.Sub(r.LastSeenAt.Time())
-	patience := silentAfter
-	if r.Busy == 0 {
-		patience = holdIdle + silentAfter/2
-	}
 	switch {
-	case r.GoneAt != 0 || quiet > lostRunnerAfter:
+	case r.GoneAt != 0 || now.Sub(r.LastSeenAt.Time()) > lostRunnerAfter:
 		return remuda.RunnerLost
-	case quiet > patience:
+	case micros(now) > r.SilentAt:
 		return remuda.RunnerSilent
 	case r.Draining || r.DrainAsked:
 		return remuda.RunnerDraining
@@ -77,45 +71,59 @@ func (d UserDoor) Runners(ctx context.Context, f RunnerFilter, q PageQuery) (rem
 			query.Organization = owner.ID
 		}
 		var err error
-		rows, err = v.Runners(ctx, query)
+		rows, err = runnersIn(ctx, v, query, f.State, now)
 		return err
 	})
 	if err != nil {
 		return remuda.Page[remuda.Runner]{}, err
 	}
-	result := page(rows, span, func(r RunnerView) string { return r.ID }, wordsOfRunner(now))
-	if f.State != "" {
-		kept := result.Items[:0]
-		for _, r := range result.Items {
-			if r.State == f.State {
-				kept = append(kept, r)
+	return page(rows, span, func(r RunnerView) string { return r.ID }, wordsOfRunner(now)), nil
+}
+
+// runnersIn reads on until a page is full of runners in a state: a state is computed, so the store cannot choose by it.
+func runnersIn(ctx context.Context, v View, query RunnerQuery, state remuda.RunnerState, now time.Time) ([]RunnerView, error) {
+	if state == "" {
+		return v.Runners(ctx, query)
+	}
+	var kept []RunnerView
+	most := query.Limit
+	for query.Limit = 500; ; {
+		rows, err := v.Runners(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if stateOf(row, now) != state {
+				continue
+			}
+			if kept = append(kept, row); len(kept) == most {
+				return kept, nil
 			}
 		}
-		result.Items = kept
+		if len(rows) < query.Limit {
+			return kept, nil
+		}
+		query.After = rows[len(rows)-1].ID
 	}
-	return result, nil
 }
 
 // runner finds one that serves a class of the user's organization.
-func (d UserDoor) runner(ctx context.Context, v View, id string, role remuda.Role) (RunnerView, string, error) {
+func (d UserDoor) runner(ctx context.Context, v View, id string, role remuda.Role) (RunnerView, error) {
 	rows, err := v.Runners(ctx, RunnerQuery{ID: id, Organization: d.only(), Span: Span{Limit: 1}})
 	if err != nil {
-		return RunnerView{}, "", err
+		return RunnerView{}, err
 	}
 	if len(rows) == 0 {
-		return RunnerView{}, "", absent("runner", id)
+		return RunnerView{}, absent("runner", id)
 	}
-	if d.user.Admin {
-		return rows[0], "", nil
-	}
-	return rows[0], d.user.OrganizationID, d.may(d.user.OrganizationID, role, "runner", id)
+	return rows[0], d.may(d.user.OrganizationID, role, "runner", id)
 }
 
 // Runner shows one, with its claims.
 func (d UserDoor) Runner(ctx context.Context, id string) (remuda.Runner, error) {
 	var words remuda.Runner
 	err := d.p.store.Read(ctx, func(v View) error {
-		row, _, err := d.runner(ctx, v, id, remuda.RoleViewer)
+		row, err := d.runner(ctx, v, id, remuda.RoleViewer)
 		if err != nil {
 			return err
 		}
@@ -131,7 +139,7 @@ func (d UserDoor) Runner(ctx context.Context, id string) (remuda.Runner, error) 
 
 func (d UserDoor) orderRunner(ctx context.Context, id, verb string, change func(*RunnerRow) string) (remuda.Runner, error) {
 	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
-		view, organization, err := d.runner(ctx, t, id, remuda.RoleAdmin)
+		view, err := d.runner(ctx, t, id, remuda.RoleAdmin)
 		if err != nil {
 			return err
 		}
@@ -140,7 +148,7 @@ func (d UserDoor) orderRunner(ctx context.Context, id, verb string, change func(
 			return err
 		}
 		t.wake(runnerTopic(id), everyone)
-		return t.event(ctx, "runner."+verb, organization, id, view.Name)
+		return t.ofRunner(ctx, "runner."+verb, id, view.Name)
 	})
 	if err != nil {
 		return remuda.Runner{}, err
@@ -170,15 +178,18 @@ func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) 
 	if len(r.Tokens) == 0 {
 		return remuda.Registered{}, remuda.Fail(remuda.Unauthenticated, "a runner registers with at least one class token")
 	}
+	if err := validRegistration(r); err != nil {
+		return remuda.Registered{}, err
+	}
 	token := newToken(kindRunner)
-	now := micros(time.Now())
+	now := Now()
 	row := RunnerRow{
 		ID: newID(), Name: r.Name, Hostname: r.Hostname, Version: r.Version, OS: r.OS, Arch: r.Arch, IP: ip,
 		Slots: max(r.Slots, 1), Capabilities: strings.Join(r.Capabilities, " "), PublicKey: r.PublicKey,
-		TokenHash: hashToken(token), RegisteredAt: now, LastSeenAt: now,
+		TokenHash: hashToken(token), RegisteredAt: now, LastSeenAt: now, SilentAt: now.after(silentAfter),
 	}
 	answer := remuda.Registered{ID: row.ID, Token: token}
-	err := p.write(ctx, "runner "+r.Name, func(t *transition) error {
+	err := p.write(ctx, "runner "+row.ID, func(t *transition) error {
 		answer.ResourceClasses = nil
 		if err := t.Insert(ctx, &row); err != nil {
 			return err
@@ -186,6 +197,21 @@ func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) 
 		return t.serve(ctx, row, r.Tokens, &answer)
 	})
 	return answer, err
+}
+
+func validRegistration(r remuda.Registration) error {
+	if r.Name == "" || len(r.Name) > 200 {
+		return remuda.Fail(remuda.Invalid, "a runner's name has 1 to 200 bytes")
+	}
+	if r.Slots < 0 || r.Slots > 10000 {
+		return remuda.Fail(remuda.Invalid, "a runner has at most 10000 slots; 1 when 0")
+	}
+	for _, capability := range r.Capabilities {
+		if len(strings.Fields(capability)) != 1 {
+			return remuda.Fail(remuda.Invalid, "a capability is one word")
+		}
+	}
+	return nil
 }
 
 // serve joins a runner to the classes of its tokens.
@@ -221,9 +247,4 @@ func (t *transition) serve(ctx context.Context, row RunnerRow, tokens []remuda.S
 		}
 	}
 	return nil
-}
-
-// ConnectedSince is when a runner must have been seen to be called connected.
-func ConnectedSince() Micros {
-	return micros(time.Now().Add(-holdIdle - silentAfter/2))
 }

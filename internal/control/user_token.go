@@ -113,7 +113,10 @@ func (d UserDoor) Tokens(ctx context.Context, f TokenFilter, q PageQuery) (remud
 		rows, err = v.Tokens(ctx, query)
 		return err
 	})
-	return page(rows, span, func(r TokenView) string { return r.ID }, wordsOfToken), err
+	if err != nil {
+		return remuda.Page[remuda.Token]{}, err
+	}
+	return page(rows, span, func(r TokenView) string { return r.ID }, wordsOfToken), nil
 }
 
 // RevokeToken ends a token. Revoking a class token stops new claims of the runners that registered with it; what they

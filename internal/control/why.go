@@ -59,6 +59,8 @@ func whyRunners(ctx context.Context, v View, task TaskView) (string, error) {
 			counts["paused"]++
 		case !r.Ready && r.Reason != "":
 			counts["not ready ("+r.Reason+")"]++
+		case !r.Ready:
+			counts["not ready"]++
 		case r.Busy >= r.Slots:
 			counts["busy"]++
 		default:

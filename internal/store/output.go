@@ -12,6 +12,9 @@ import (
 // outputStore implements control.OutputStore in a database of its own.
 type outputStore struct{ db *database }
 
+// maxPiece bounds a row of output, and with it what reading a little of it costs.
+const maxPiece int64 = 256 << 10
+
 // castagnoli is CRC-32C, the checksum of streams.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
@@ -28,10 +31,7 @@ func (r streamRow) words() remuda.StreamState {
 
 func (q *query) stream(attempt string, step int) (row streamRow, err error) {
 	err = q.one(&row, `select length, source, checksum, closed from streams where attempt_id = $1 and step = $2`, attempt, step)
-	if errors.Is(err, remuda.NotFound) {
-		err = nil // nothing was appended yet
-	}
-	return row, err
+	return row, ignoreNotFound(err) // nothing was appended yet
 }
 
 // keep writes a stream's state.
@@ -52,67 +52,80 @@ func (s outputStore) Append(ctx context.Context, attempt string, c remuda.Chunk,
 		if row.Closed || c.Offset != row.Length {
 			return nil
 		}
-		var start int64
-		if start, err = q.length(attempt); err != nil {
+		if err := q.grow(attempt, c, limit); err != nil {
 			return err
-		}
-		if len(c.Data) > 0 {
-			_, err = q.exec(`insert into chunks (attempt_id, start, step, step_start, size, data) values ($1, $2, $3, $4, $5, $6)`,
-				attempt, start, c.Step, c.Offset, len(c.Data), c.Data)
-			if err != nil {
-				return err
-			}
 		}
 		row.Length += int64(len(c.Data))
 		row.Source = c.Source
 		row.Checksum = int64(crc32.Update(uint32(row.Checksum), castagnoli(), c.Data))
 		state = row.words()
-		if err := q.keep(attempt, c.Step, row); err != nil {
-			return err
-		}
-		return q.grow(attempt, start, int64(len(c.Data)), limit)
+		return q.keep(attempt, c.Step, row)
 	})
 	return state, err
 }
 
 func (q *query) length(attempt string) (length int64, err error) {
 	err = q.one(&length, `select length from outputs where attempt_id = $1`, attempt)
-	if errors.Is(err, remuda.NotFound) {
-		err = nil
-	}
-	return length, err
+	return length, ignoreNotFound(err)
 }
 
-// grow counts what an attempt has produced and, past the limit, drops the oldest chunks behind the first half of it:
-// head and tail stay.
-func (q *query) grow(attempt string, start, by, limit int64) error {
-	_, err := q.exec(`insert into outputs (attempt_id, length, kept) values ($1, $2, $2)
-		on conflict (attempt_id) do update set length = outputs.length + $2, kept = outputs.kept + $2`, attempt, by)
-	if err != nil || start+by <= limit {
+// grow adds bytes to what is kept of an attempt and, past the limit, drops the oldest behind the first half of it: head
+// and tail stay.
+func (q *query) grow(attempt string, c remuda.Chunk, limit int64) error {
+	if len(c.Data) == 0 {
+		return nil
+	}
+	start, err := q.length(attempt)
+	if err != nil {
 		return err
 	}
+	head := limit / 2
+	for data, at := c.Data, start; len(data) > 0; {
+		n := pieceAt(at, head, limit, len(data))
+		_, err := q.exec(`insert into chunks (attempt_id, start, step, step_start, size, data) values ($1, $2, $3, $4, $5, $6)`,
+			attempt, at, c.Step, c.Offset+at-start, n, data[:n])
+		if err != nil {
+			return err
+		}
+		data, at = data[n:], at+int64(n)
+	}
+	by := int64(len(c.Data))
 	var kept int64
-	if err := q.one(&kept, `select kept from outputs where attempt_id = $1`, attempt); err != nil {
+	err = q.one(&kept, `insert into outputs (attempt_id, length, kept) values ($1, $2, $2)
+		on conflict (attempt_id) do update set length = outputs.length + $2, kept = outputs.kept + $2 returning kept`, attempt, by)
+	if err != nil || kept <= limit {
 		return err
 	}
+	return q.drop(attempt, head, kept, limit)
+}
+
+// pieceAt is how many bytes go into one row: none lies on both sides of where the head ends, and each is small beside
+// the tail, from which whole rows are dropped.
+func pieceAt(at, head, limit int64, n int) int {
+	most := min(maxPiece, max(1, (limit-head)/4))
+	if at < head {
+		most = min(most, head-at)
+	}
+	return int(min(most, int64(n)))
+}
+
+// drop takes the oldest pieces behind the head away until no more than limit is kept.
+func (q *query) drop(attempt string, head, kept, limit int64) error {
 	for kept > limit {
 		var oldest struct {
 			Start int64 `db:"start"`
 			Size  int64 `db:"size"`
 		}
-		err := q.one(&oldest, `select start, size from chunks where attempt_id = $1 and start >= $2 order by start limit 1`, attempt, limit/2)
+		err := q.one(&oldest, `select start, size from chunks where attempt_id = $1 and start >= $2 order by start limit 1`, attempt, head)
 		if err != nil {
-			return ignoreNotFound(err)
-		}
-		if oldest.Start == start {
-			break // never what has just arrived
+			return fmt.Errorf("find the oldest output of attempt %s: %w", attempt, err)
 		}
 		if _, err := q.exec(`delete from chunks where attempt_id = $1 and start = $2`, attempt, oldest.Start); err != nil {
 			return err
 		}
 		kept -= oldest.Size
 	}
-	_, err = q.exec(`update outputs set kept = $2 where attempt_id = $1`, attempt, kept)
+	_, err := q.exec(`update outputs set kept = $2 where attempt_id = $1`, attempt, kept)
 	return err
 }
 
@@ -158,47 +171,39 @@ func (s outputStore) Length(ctx context.Context, attempt string) (length int64, 
 	return length, err
 }
 
-// Chunks reads whole chunks and cuts the first at the offset.
+type chunkRow struct {
+	Step  int    `db:"step"`
+	Start int64  `db:"start"`
+	Data  []byte `db:"data"`
+}
+
+// Chunks reads up to where something was dropped: what lies behind it is for the next time, so that each answer has at
+// most one gap, and that at its start.
 func (s outputStore) Chunks(ctx context.Context, attempt string, step *int, offset int64, most int) ([]remuda.Chunk, error) {
-	var rows []struct {
-		Step  int    `db:"step"`
-		Start int64  `db:"start"`
-		Data  []byte `db:"data"`
-	}
+	var chunks []remuda.Chunk
 	err := s.db.read(ctx, func(q *query) error {
-		sizes := 0
-		for next := offset; sizes < most; {
-			var found []struct {
-				Step  int    `db:"step"`
-				Start int64  `db:"start"`
-				Data  []byte `db:"data"`
-			}
-			if err := q.chunksFrom(&found, attempt, step, next); err != nil {
+		for next := offset; most > 0; {
+			var found []chunkRow
+			if err := q.chunksFrom(&found, attempt, step, next); err != nil || len(found) == 0 {
 				return err
 			}
 			for _, row := range found {
-				if sizes >= most {
-					break
+				if most == 0 || len(chunks) > 0 && row.Start > next {
+					return nil
 				}
-				rows = append(rows, row)
-				sizes += len(row.Data)
+				if cut := next - row.Start; cut > 0 {
+					row.Data, row.Start = row.Data[cut:], next
+				}
+				row.Data = row.Data[:min(most, len(row.Data))]
+				chunks = append(chunks, remuda.Chunk{Step: row.Step, Offset: row.Start, Data: row.Data})
+				most -= len(row.Data)
 				next = row.Start + int64(len(row.Data))
-			}
-			if len(found) == 0 {
-				break
 			}
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
-	}
-	chunks := make([]remuda.Chunk, 0, len(rows))
-	for _, row := range rows {
-		if cut := offset - row.Start; cut > 0 {
-			row.Data, row.Start = row.Data[cut:], offset
-		}
-		chunks = append(chunks, remuda.Chunk{Step: row.Step, Offset: row.Start, Data: row.Data})
 	}
 	return chunks, nil
 }

@@ -5,10 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"reflect"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/georgysavva/scany/v2/sqlscan"
@@ -16,40 +13,37 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/remuda-dev/remuda"
-	"github.com/remuda-dev/remuda/internal/control"
 )
 
 // retryAfter is what a caller is told when the store is away.
 const retryAfter = 2 * time.Second
 
-// query runs SQL inside one transaction. Its texts have $1, $2, …; each is prepared once.
+// query runs SQL inside one transaction. Its texts have $1, $2, …; each is prepared once a connection.
+//
+// A limit is written as cast($1 as bigint): SQLite plans a statement anew for every value of a bare one.
 type query struct {
 	ctx     context.Context
-	prepare func(context.Context, string) (*sql.Stmt, error)
+	session *session
 }
 
-// dialect turns $1 into SQLite's ?1.
-func dialect(text string) string { return placeholder().ReplaceAllString(text, "?$1") }
-
-func placeholder() *regexp.Regexp { return regexp.MustCompile(`\$(\d+)`) }
-
+// exec is for statements that answer no rows; it tells how many they changed.
 func (q *query) exec(text string, args ...any) (int64, error) {
-	statement, err := q.prepare(q.ctx, text)
+	statement, err := q.session.prepare(text)
 	if err != nil {
-		return 0, fmt.Errorf("prepare %q: %w", firstLine(text), err)
+		return 0, err
 	}
-	result, err := statement.ExecContext(q.ctx, args...)
+	result, err := statement.ExecContext(detached(), args...)
 	if err != nil {
 		return 0, kinded(err, text)
 	}
 	return result.RowsAffected()
 }
 
-// all fills a slice with the rows.
+// all fills a slice with the rows. It may be long, so it ends with the caller's ctx.
 func (q *query) all(into any, text string, args ...any) error {
-	statement, err := q.prepare(q.ctx, text)
+	statement, err := q.session.prepare(text)
 	if err != nil {
-		return fmt.Errorf("prepare %q: %w", firstLine(text), err)
+		return err
 	}
 	rows, err := statement.QueryContext(q.ctx, args...)
 	if err != nil {
@@ -61,25 +55,32 @@ func (q *query) all(into any, text string, args ...any) error {
 	return nil
 }
 
-// one fills a struct or value with the only row, or is remuda.NotFound.
+// one fills a struct or value with the first row, or is remuda.NotFound.
 func (q *query) one(into any, text string, args ...any) error {
-	statement, err := q.prepare(q.ctx, text)
+	statement, err := q.session.prepare(text)
 	if err != nil {
-		return fmt.Errorf("prepare %q: %w", firstLine(text), err)
+		return err
 	}
-	rows, err := statement.QueryContext(q.ctx, args...)
+	rows, err := statement.QueryContext(detached(), args...)
 	if err != nil {
 		return kinded(err, text)
 	}
-	err = sqlscan.ScanOne(into, rows)
-	if sqlscan.NotFound(err) {
+	found := rows.Next()
+	if found {
+		err = statement.scan(rows, q.session.shapes, into)
+	}
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		return kinded(err, text)
+	}
+	if !found {
 		return remuda.NotFound
-	}
-	if err != nil {
-		return kinded(err, text)
 	}
 	return nil
 }
+
+// detached is the ctx of statements that are over sooner than it would take to watch for the end of the caller's: the
+// driver starts a goroutine for every statement whose ctx can end.
+func detached() context.Context { return context.Background() }
 
 // kinded gives the database's errors that a rule can act on their Kind.
 func kinded(err error, text string) error {
@@ -91,12 +92,26 @@ func kinded(err error, text string) error {
 		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
 			return &remuda.Error{Kind: remuda.Conflict, Detail: "something else refers to it", Cause: err}
 		}
-		switch e.Code() & 0xff {
-		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		if isAway(e) {
 			return away(err)
 		}
 	}
 	return fmt.Errorf("run %q: %w", firstLine(text), err)
+}
+
+// isAway is true for faults of the disk and its like, not of the statement.
+func isAway(e *sqlite.Error) bool {
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return false
+}
+
+// away is a store that cannot be used: nothing of a change happened.
+func away(err error) error {
+	return &remuda.Error{Kind: remuda.Unavailable, Detail: "the store cannot be used now; nothing changed, try again", Retry: retryAfter, Cause: err}
 }
 
 func firstLine(text string) string {
@@ -110,58 +125,45 @@ func (d *database) write(ctx context.Context, change func(*query) error) error {
 
 // read looks at one consistent state: every query of look sees the same.
 func (d *database) read(ctx context.Context, look func(*query) error) error {
-	tx, err := d.reads.BeginTx(ctx, nil)
+	s, err := d.readers.take(ctx)
 	if err != nil {
-		return kinded(err, "begin")
+		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	return look(&query{ctx: ctx, prepare: func(ctx context.Context, text string) (*sql.Stmt, error) {
-		statement, err := d.known.get(ctx, text)
-		if err != nil {
-			return nil, err
-		}
-		return tx.StmtContext(ctx, statement), nil
-	}})
+	q := &query{ctx: ctx, session: s}
+	defer func() {
+		_, err := q.exec("rollback") // nothing was written
+		d.readers.put(s, err == nil)
+	}()
+	if _, err := q.exec("begin"); err != nil { // deferred: the first query of look sets what all of them see
+		return err
+	}
+	return look(q)
 }
 
-// statements are prepared once for all reading connections.
-type statements struct {
-	db    *sql.DB
-	mu    sync.RWMutex
-	known map[string]*sql.Stmt
-}
-
-func newStatements(db *sql.DB) *statements { return &statements{db: db, known: map[string]*sql.Stmt{}} }
-
-func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
-	s.mu.RLock()
-	known := s.known[text]
-	s.mu.RUnlock()
-	if known != nil {
-		return known, nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// prepare keeps a statement for the next time.
+func (s *session) prepare(text string) (*statement, error) {
 	if known := s.known[text]; known != nil {
 		return known, nil
 	}
-	statement, err := s.db.PrepareContext(ctx, dialect(text))
-	if err == nil {
-		s.known[text] = statement
+	prepared, err := s.conn.PrepareContext(detached(), dialect(text))
+	if err != nil {
+		return nil, kinded(err, text)
 	}
-	return statement, err
+	s.known[text] = &statement{Stmt: prepared}
+	return s.known[text], nil
 }
 
-// columnsOf are the db tags of a row, and its values in the same order.
-func columnsOf(row control.Row) ([]string, []any) {
-	value := reflect.Indirect(reflect.ValueOf(row))
-	var names []string
-	var values []any
-	for i := range value.NumField() {
-		if name := value.Type().Field(i).Tag.Get("db"); name != "" {
-			names = append(names, name)
-			values = append(values, value.Field(i).Interface())
-		}
+// session is one connection, used by one goroutine at a time, and what is known on it.
+type session struct {
+	conn   *sql.Conn
+	known  map[string]*statement
+	shapes shapes
+}
+
+func connect(ctx context.Context, db *sql.DB) (*session, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, kinded(err, "connect")
 	}
-	return names, values
+	return &session{conn: conn, known: map[string]*statement{}, shapes: shapes{}}, nil
 }

@@ -14,9 +14,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // and the driver "sqlite"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -69,10 +70,8 @@ func (s *Store) Output() control.OutputStore { return outputStore{s.output} }
 
 // database is one SQLite file with its one writer and its readers.
 type database struct {
-	path   string
-	writer *writer
-	reads  *sql.DB
-	known  *statements
+	writer  *writer
+	readers *readers
 }
 
 func openDatabase(ctx context.Context, path, migration string) (*database, error) {
@@ -84,8 +83,7 @@ func openDatabase(ctx context.Context, path, migration string) (*database, error
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	dsn := "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
-	writes, err := sql.Open("sqlite", dsn)
+	writes, err := sql.Open("sqlite", address(path)+"&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)")
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
@@ -93,20 +91,29 @@ func openDatabase(ctx context.Context, path, migration string) (*database, error
 	if err := migrate(ctx, writes, path, migration); err != nil {
 		return nil, errors.Join(err, writes.Close())
 	}
-	reads, err := sql.Open("sqlite", dsn+"&_pragma=query_only(1)")
+	reads, err := sql.Open("sqlite", address(path)+"&_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), writes.Close())
 	}
-	reads.SetMaxOpenConns(8)
-	reads.SetMaxIdleConns(8)
 	writer, err := startWriter(ctx, writes)
 	if err != nil {
 		return nil, errors.Join(err, reads.Close(), writes.Close())
 	}
-	return &database{path: path, writer: writer, reads: reads, known: newStatements(reads)}, nil
+	return &database{writer: writer, readers: newReaders(reads)}, nil
 }
 
-func (d *database) close() error { return errors.Join(d.writer.close(), d.reads.Close()) }
+// address is the path as SQLite wants it in an address, where some characters have a meaning, with what every
+// connection needs.
+func address(path string) string {
+	path = filepath.ToSlash(path)
+	if filepath.VolumeName(path) != "" {
+		path = "/" + path
+	}
+	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+	return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+}
+
+func (d *database) close() error { return errors.Join(d.writer.close(), d.readers.close()) }
 
 // migrate brings the schema up to this version, and refuses one that is newer.
 func migrate(ctx context.Context, db *sql.DB, path, folder string) error {
@@ -135,6 +142,10 @@ func migrate(ctx context.Context, db *sql.DB, path, folder string) error {
 			"the database %s was written by a newer version of Remuda (schema %d, this one knows %d); start that version", path, held, newest))
 	}
 	if _, err := provider.Up(ctx); err != nil {
+		var e *sqlite.Error
+		if errors.As(err, &e) && isAway(e) {
+			return &remuda.Error{Kind: remuda.Unavailable, Detail: "the database " + path + " cannot be written", Cause: err}
+		}
 		return fmt.Errorf("migrate database %s: %w", path, err)
 	}
 	return nil

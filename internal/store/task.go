@@ -39,7 +39,9 @@ func (v view) Attempts(_ context.Context, task string) (rows []control.AttemptVi
 }
 
 func (v view) LiveAttempts(_ context.Context, runner string) (rows []control.AttemptView, err error) {
-	return rows, v.all(&rows, attempts+` where a.runner_id = $1 and a.state in ('claimed', 'begun') order by a.id`, runner)
+	return rows, v.all(&rows, `select a.id, a.task_id, a.number, a.runner_id, a.state, a.lost_after, a.claimed_at, a.begun_at,
+		a.last_sign_at, t.cancel_requested from attempts a join tasks t on t.id = a.task_id
+		where a.runner_id = $1 and a.state in ('claimed', 'begun') order by a.id`, runner)
 }
 
 func (v view) Attempt(_ context.Context, id string) (row control.AttemptView, err error) {
@@ -89,10 +91,17 @@ func (v view) Ahead(_ context.Context, t control.TaskRow) (n int, err error) {
 		where l.class_id = $1 and q.state = 'queued' and (q.rank < $2 or q.rank = $2 and q.id < $3)`, t.ClassID, t.Rank, t.ID)
 }
 
-func (v view) Expired(_ context.Context, unbegunBefore, now control.Micros) (rows []control.AttemptRow, err error) {
+func (v view) AtLimit(_ context.Context, t control.TaskRow) (at bool, err error) {
+	return at, v.one(&at, `select o.task_limit > 0 and o.running >= o.task_limit or p.task_limit > 0 and p.running >= p.task_limit
+		or c.task_limit > 0 and c.running >= c.task_limit
+		from organizations o, projects p, resource_classes c where o.id = $1 and p.id = $2 and c.id = $3`,
+		t.OrganizationID, t.ProjectID, t.ClassID)
+}
+
+func (v view) Expired(_ context.Context, unbegun, since, now control.Micros) (rows []control.AttemptRow, err error) {
 	return rows, v.all(&rows, `select * from attempts where state in ('claimed', 'begun') and last_sign_at < $1
-		and (state = 'claimed' or last_sign_at + lost_after / 1000 < $2)
-		order by last_sign_at limit 64`, unbegunBefore, now)
+		and (state = 'claimed' and $2 < $1 or state = 'begun' and last_sign_at + lost_after / 1000 < $3 and $2 + lost_after / 1000 < $3)
+		order by last_sign_at limit 64`, unbegun, since, now)
 }
 
 func (v view) Overdue(_ context.Context, now control.Micros) (rows []control.TaskRow, err error) {

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
+	"reflect"
 
 	"github.com/google/uuid"
 
@@ -16,31 +14,17 @@ import (
 type tx struct{ view }
 
 func (t tx) Insert(_ context.Context, row control.Row) error {
-	names, values := columnsOf(row)
-	if _, numbered := row.(*control.EventRow); numbered {
-		names, values = names[1:], values[1:] // the database gives its id
-	}
-	marks := make([]string, len(names))
-	for i := range names {
-		marks[i] = fmt.Sprintf("$%d", i+1)
-	}
-	_, err := t.exec("insert into "+row.Table()+" ("+strings.Join(names, ", ")+") values ("+strings.Join(marks, ", ")+")", values...)
+	text, values := t.session.shapes.inserting(row)
+	_, err := t.exec(text, values...)
 	return err
 }
 
 func (t tx) Update(_ context.Context, row control.Row, columns ...string) error {
-	names, values := columnsOf(row)
-	sets := make([]string, len(columns))
-	args := []any{values[slices.Index(names, "id")]}
-	for i, column := range columns {
-		at := slices.Index(names, column)
-		if at < 0 {
-			return fmt.Errorf("table %s has no column %s", row.Table(), column)
-		}
-		sets[i] = fmt.Sprintf("%s = $%d", column, i+2)
-		args = append(args, values[at])
+	text, values, err := t.session.shapes.updating(row, columns)
+	if err != nil {
+		return err
 	}
-	n, err := t.exec("update "+row.Table()+" set "+strings.Join(sets, ", ")+" where id = $1", args...)
+	n, err := t.exec(text, values...)
 	if err == nil && n == 0 {
 		return remuda.NotFound
 	}
@@ -48,8 +32,8 @@ func (t tx) Update(_ context.Context, row control.Row, columns ...string) error 
 }
 
 func (t tx) Delete(_ context.Context, row control.Row) error {
-	names, values := columnsOf(row)
-	n, err := t.exec("delete from "+row.Table()+" where id = $1", values[slices.Index(names, "id")])
+	id := reflect.Indirect(reflect.ValueOf(row)).FieldByName("ID").String()
+	n, err := t.exec("delete from "+row.Table()+" where id = $1", id)
 	if err == nil && n == 0 {
 		return remuda.NotFound
 	}
@@ -78,20 +62,22 @@ func (t tx) Count(_ context.Context, task control.TaskRow, queued, running int) 
 	if running == 0 {
 		return nil
 	}
-	for table, id := range map[string]string{
-		"organizations": task.OrganizationID, "projects": task.ProjectID, "resource_classes": task.ClassID,
+	for _, counter := range [...][2]string{
+		{`update organizations set running = running + $2 where id = $1`, task.OrganizationID},
+		{`update projects set running = running + $2 where id = $1`, task.ProjectID},
+		{`update resource_classes set running = running + $2 where id = $1`, task.ClassID},
 	} {
-		if _, err := t.exec(`update `+table+` set running = running + $2 where id = $1`, id, running); err != nil {
+		if _, err := t.exec(counter[0], counter[1], running); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t tx) Sign(_ context.Context, claims []string, at control.Micros) error {
+func (t tx) Sign(_ context.Context, runner string, claims []string, at control.Micros) error {
 	for _, claim := range claims {
 		_, err := t.exec(`update attempts set last_sign_at = $2
-			where id = $1 and state in ('claimed', 'begun') and last_sign_at < $2`, claim, at)
+			where id = $1 and runner_id = $3 and state in ('claimed', 'begun') and last_sign_at < $2`, claim, at, runner)
 		if err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ func in[T ~string](c *conditions, column string, values []T) {
 func (c *conditions) page(table string, span control.Span) string {
 	c.where(table+".id < $?", span.After)
 	c.args = append(c.args, span.Limit)
-	return c.clause() + fmt.Sprintf(" order by %s.id desc limit $%d", table, len(c.args))
+	return c.clause() + fmt.Sprintf(" order by %s.id desc limit cast($%d as bigint)", table, len(c.args))
 }
 
 func (c *conditions) clause() string {
@@ -92,20 +92,20 @@ func (v view) Projects(_ context.Context, organization string, p control.Span) (
 const classes = `select c.*, n.name || '/' || c.name as full_name, o.id as organization_id, o.name as organization,
 	(select coalesce(sum(l.queued), 0) from lanes l where l.class_id = c.id) as queued,
 	(select count(*) from runner_classes rc join runners r on r.id = rc.runner_id
-		where rc.class_id = c.id and r.gone_at = 0 and r.last_seen_at > $1) as runners
+		where rc.class_id = c.id and r.gone_at = 0 and r.silent_at >= $1) as runners
 	from resource_classes c join namespaces n on n.id = c.namespace_id join organizations o on o.id = n.organization_id`
 
 func (v view) ClassByName(_ context.Context, full string) (row control.ClassView, err error) {
 	namespace, name, _ := strings.Cut(full, "/")
-	return row, v.one(&row, classes+` where n.name = $2 and c.name = $3`, control.ConnectedSince(), namespace, name)
+	return row, v.one(&row, classes+` where n.name = $2 and c.name = $3`, control.Now(), namespace, name)
 }
 
 func (v view) ClassView(_ context.Context, id string) (row control.ClassView, err error) {
-	return row, v.one(&row, classes+` where c.id = $2`, control.ConnectedSince(), id)
+	return row, v.one(&row, classes+` where c.id = $2`, control.Now(), id)
 }
 
 func (v view) Classes(_ context.Context, f control.ClassQuery) (rows []control.ClassView, err error) {
-	c := conditions{args: []any{control.ConnectedSince()}}
+	c := conditions{args: []any{control.Now()}}
 	c.where("n.name = $?", f.Namespace)
 	c.where("o.name = $?", f.Organization)
 	c.where(`(o.id = $? or c.access = 'all' or c.access = 'some' and exists
@@ -155,9 +155,13 @@ func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.
 		from runners r`+c.page("r", f.Span), c.args...)
 }
 
-func (v view) RunnerClasses(_ context.Context, runner string) (rows []control.ClassView, err error) {
-	return rows, v.all(&rows, classes+` join runner_classes s on s.class_id = c.id where s.runner_id = $2 order by c.id`,
-		control.ConnectedSince(), runner)
+func (v view) RunnerClasses(_ context.Context, runner string) (ids []string, err error) {
+	return ids, v.all(&ids, `select class_id from runner_classes where runner_id = $1 order by class_id`, runner)
+}
+
+func (v view) RunnerOwners(_ context.Context, runner string) (ids []string, err error) {
+	return ids, v.all(&ids, `select distinct n.organization_id from runner_classes rc join resource_classes c on c.id = rc.class_id
+		join namespaces n on n.id = c.namespace_id where rc.runner_id = $1 order by n.organization_id`, runner)
 }
 
 func (v view) Events(_ context.Context, f control.EventFilter, organization string) (rows []control.EventView, err error) {
@@ -172,5 +176,9 @@ func (v view) Events(_ context.Context, f control.EventFilter, organization stri
 	c.args = append(c.args, f.Limit)
 	return rows, v.all(&rows, `select e.*, coalesce(o.name, '') as organization
 		from events e left join organizations o on o.id = e.organization_id`+c.clause()+
-		fmt.Sprintf(" order by e.id limit $%d", len(c.args)), c.args...)
+		fmt.Sprintf(" order by e.id limit cast($%d as bigint)", len(c.args)), c.args...)
+}
+
+func (v view) LastEvent(_ context.Context) (id int64, err error) {
+	return id, v.one(&id, `select coalesce(max(id), 0) from events`)
 }

@@ -17,14 +17,13 @@ const maxBatch = 256
 // writer owns the one connection that writes. Its next transaction is all that was asked for during the last fsync,
 // each change under a savepoint of its own: one that fails leaves the others alone.
 type writer struct {
-	db   *sql.DB
-	conn *sql.Conn
-	asks chan *ask
+	db      *sql.DB
+	session *session
+	asks    chan *ask
 
 	closing sync.RWMutex
 	closed  bool
 	done    chan struct{}
-	known   map[string]*sql.Stmt
 }
 
 // ask is one change, and where its outcome goes.
@@ -37,11 +36,11 @@ type ask struct {
 var errClosed = remuda.Fail(remuda.Unavailable, "the control plane is stopping; try again")
 
 func startWriter(ctx context.Context, db *sql.DB) (*writer, error) {
-	conn, err := db.Conn(ctx)
+	session, err := connect(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("connect for writing: %w", err)
 	}
-	w := &writer{db: db, conn: conn, asks: make(chan *ask, maxBatch), done: make(chan struct{}), known: map[string]*sql.Stmt{}}
+	w := &writer{db: db, session: session, asks: make(chan *ask, maxBatch), done: make(chan struct{})}
 	go w.run() // ends in close
 	return w, nil
 }
@@ -56,7 +55,7 @@ func (w *writer) close() error {
 	}
 	close(w.asks)
 	<-w.done
-	return errors.Join(w.conn.Close(), w.db.Close())
+	return errors.Join(w.session.conn.Close(), w.db.Close())
 }
 
 // do asks for a change and waits until it is durable. Once it is under way it is carried out whole, whatever becomes
@@ -96,17 +95,8 @@ func (w *writer) run() {
 
 // commit carries out a batch and tells each its outcome.
 func (w *writer) commit(batch []*ask) {
-	ctx := context.Background() // a caller that goes away must not end what others are part of
 	outcomes := make([]error, len(batch))
-	_, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
-	if err == nil {
-		for i, a := range batch {
-			outcomes[i] = w.attempt(ctx, a)
-		}
-		if _, err = w.conn.ExecContext(ctx, "COMMIT"); err != nil {
-			_, _ = w.conn.ExecContext(ctx, "ROLLBACK") // it may be over already; then this says so and does nothing
-		}
-	}
+	err := w.carryOut(batch, outcomes)
 	for i, a := range batch {
 		if err != nil && outcomes[i] == nil {
 			outcomes[i] = away(err)
@@ -115,29 +105,47 @@ func (w *writer) commit(batch []*ask) {
 	}
 }
 
-// away is a store that cannot take a change: nothing of it happened.
-func away(err error) error {
-	return &remuda.Error{Kind: remuda.Unavailable, Detail: "the store cannot be written now; nothing changed, try again", Retry: retryAfter, Cause: err}
-}
-
-// attempt carries out one change, or none of it.
-func (w *writer) attempt(ctx context.Context, a *ask) error {
-	if err := a.ctx.Err(); err != nil {
+// carryOut makes one transaction of a batch. Its error means that nothing of the batch happened.
+func (w *writer) carryOut(batch []*ask, outcomes []error) error {
+	q := &query{ctx: detached(), session: w.session} // a caller that goes away must not end what others are part of
+	if _, err := q.exec("begin immediate"); err != nil {
 		return err
 	}
-	if _, err := w.conn.ExecContext(ctx, "SAVEPOINT change"); err != nil {
-		return away(err)
-	}
-	outcome := protect(a.change, &query{ctx: ctx, prepare: w.prepare})
-	if outcome != nil {
-		if _, err := w.conn.ExecContext(ctx, "ROLLBACK TO change"); err != nil {
-			return errors.Join(outcome, err)
+	for i, a := range batch {
+		whole, err := attempt(q, a)
+		outcomes[i] = err
+		if !whole {
+			// SQLite ends the transaction itself on some faults, such as a full disk. What comes after one would be
+			// committed by itself, and what came before it is gone.
+			_, _ = q.exec("rollback") // it may be over already
+			return err
 		}
 	}
-	if _, err := w.conn.ExecContext(ctx, "RELEASE change"); err != nil {
-		return errors.Join(outcome, away(err))
+	_, err := q.exec("commit")
+	if err != nil {
+		_, _ = q.exec("rollback") // it may be over already
 	}
-	return outcome
+	return err
+}
+
+// attempt carries out one change, or none of it. It is not whole when the transaction around it is broken.
+func attempt(q *query, a *ask) (whole bool, err error) {
+	if err := a.ctx.Err(); err != nil {
+		return true, err
+	}
+	if _, err := q.exec("savepoint change"); err != nil {
+		return false, err
+	}
+	outcome := protect(a.change, q)
+	if outcome != nil {
+		if _, err := q.exec("rollback to change"); err != nil {
+			return false, errors.Join(outcome, err)
+		}
+	}
+	if _, err := q.exec("release change"); err != nil {
+		return false, errors.Join(outcome, err)
+	}
+	return true, outcome
 }
 
 // protect makes a panic of one caller's change that caller's error: the others in the batch go on.
@@ -148,15 +156,4 @@ func protect(change func(*query) error, q *query) (err error) {
 		}
 	}()
 	return change(q)
-}
-
-func (w *writer) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
-	if known := w.known[text]; known != nil {
-		return known, nil
-	}
-	statement, err := w.conn.PrepareContext(ctx, dialect(text))
-	if err == nil {
-		w.known[text] = statement
-	}
-	return statement, err
 }

@@ -82,6 +82,7 @@ CREATE TABLE runners (
     registered_at BIGINT NOT NULL,
     last_seen_at  BIGINT NOT NULL,
     last_used_at  BIGINT NOT NULL,
+    silent_at     BIGINT NOT NULL,
     gone_at       BIGINT NOT NULL
 );
 
@@ -122,6 +123,8 @@ CREATE TABLE lanes (
     running           BIGINT NOT NULL,
     UNIQUE (class_id, project_id, concurrency_group)
 );
+
+CREATE INDEX lanes_queued ON lanes (class_id) WHERE queued > 0;
 
 CREATE TABLE tasks (
     id                TEXT PRIMARY KEY,

@@ -1,0 +1,134 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/seal"
+)
+
+// delivery is one claim with what the runner needs of it.
+type delivery struct {
+	attempt AttemptView
+	task    TaskView
+	job     *JobRow
+}
+
+// deliver makes claims what the runner gets, their secrets sealed to its key. A claim whose secrets cannot be read is
+// ended: delivered again and again, it would keep the runner from all others.
+func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []AttemptView) ([]remuda.Claim, error) {
+	if len(attempts) == 0 {
+		return nil, nil
+	}
+	deliveries, err := p.deliveries(ctx, attempts)
+	if err != nil {
+		return nil, fmt.Errorf("deliver claims: %w", err)
+	}
+	claims := make([]remuda.Claim, 0, len(attempts))
+	secrets := map[string]map[string]string{} // by job
+	for _, d := range deliveries {
+		values, opened := secrets[d.job.ID]
+		if !opened {
+			if values, err = p.openSecrets(*d.job); err != nil {
+				if err := p.undeliverable(ctx, d, err); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			secrets[d.job.ID] = values
+		}
+		sealed, err := p.sealSecrets(runner, d.attempt.ID, values)
+		if err != nil {
+			return nil, fmt.Errorf("deliver claim %s: %w", d.attempt.ID, err)
+		}
+		claims = append(claims, p.wordsOfClaim(d, sealed))
+	}
+	return claims, nil
+}
+
+func (p *Plane) deliveries(ctx context.Context, attempts []AttemptView) ([]delivery, error) {
+	found := make([]delivery, len(attempts))
+	jobs := map[string]*JobRow{}
+	err := p.store.Read(ctx, func(v View) error {
+		for i, attempt := range attempts {
+			task, err := v.TaskView(ctx, attempt.TaskID)
+			if err != nil {
+				return err
+			}
+			if jobs[task.JobID] == nil {
+				jobs[task.JobID] = &JobRow{}
+				if err := v.Get(ctx, jobs[task.JobID], task.JobID); err != nil {
+					return err
+				}
+			}
+			found[i] = delivery{attempt, task, jobs[task.JobID]}
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (p *Plane) wordsOfClaim(d delivery, sealed []byte) remuda.Claim {
+	a, task := d.attempt, d.task
+	return remuda.Claim{
+		ID: a.ID, Attempt: a.Number, Payload: d.job.Payload, Sealed: sealed,
+		Task: remuda.ClaimTask{
+			ID: task.ID, JobID: task.JobID, Name: task.Name, Organization: task.Organization, Project: task.Project,
+			SubmittedBy: task.SubmittedBy, Source: remuda.Source{Repository: task.Repository, Ref: task.Ref, Fork: task.Fork},
+			ResourceClass: task.Class, Implementation: task.Implementation, Index: task.Index, Total: task.Total,
+		},
+		Timeout: task.Timeout, CancelGrace: task.CancelGrace, OutputLimit: p.outputLimit,
+		Begun: a.State == remuda.AttemptBegun, CancelRequested: task.CancelRequested, ClaimedAt: a.ClaimedAt.Time(),
+	}
+}
+
+// openSecrets reads a job's secrets.
+func (p *Plane) openSecrets(job JobRow) (values map[string]string, err error) {
+	if len(job.Secrets) == 0 {
+		return nil, nil
+	}
+	plain, err := p.keys.Decrypt(job.Secrets, jobSecretsPlace(job.ID))
+	if err != nil {
+		return nil, fmt.Errorf("decrypt secrets of job %s: %w", job.ID, err)
+	}
+	if err := json.Unmarshal(plain, &values); err != nil {
+		return nil, fmt.Errorf("read secrets of job %s: they are no JSON object", job.ID) // the cause would quote them
+	}
+	return values, nil
+}
+
+func (p *Plane) sealSecrets(runner RunnerRow, claim string, values map[string]string) ([]byte, error) {
+	text, err := json.Marshal(remuda.ClaimSecrets{Token: p.taskToken(claim), Secrets: values})
+	if err != nil {
+		return nil, fmt.Errorf("encode secrets: %w", err)
+	}
+	return seal.To(runner.PublicKey, []byte(claim), text)
+}
+
+// undeliverable fails the task of a claim whose secrets cannot be read with the key that the plane has.
+func (p *Plane) undeliverable(ctx context.Context, d delivery, cause error) error {
+	p.log.Error("deliver a claim", "claim", d.attempt.ID, "err", cause)
+	const detail = "its secrets cannot be read with the key of this control plane; submit it again"
+	err := p.write(ctx, "system", func(t *transition) error {
+		view, err := t.Attempt(ctx, d.attempt.ID)
+		if err != nil || !view.State.Live() {
+			return err
+		}
+		var task TaskRow
+		if err := t.Get(ctx, &task, view.TaskID); err != nil {
+			return err
+		}
+		attempt := view.AttemptRow
+		attempt.State, attempt.Reason, attempt.Detail = remuda.AttemptFailed, remuda.ReasonConfig, detail
+		if err := t.end(ctx, &attempt, &task); err != nil {
+			return err
+		}
+		return t.move(ctx, &task, remuda.Failed, remuda.ReasonConfig, detail)
+	})
+	if err != nil {
+		return fmt.Errorf("end claim %s, which cannot be delivered: %w", d.attempt.ID, err)
+	}
+	return nil
+}
