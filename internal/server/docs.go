@@ -46,7 +46,7 @@ func (s *Server) docsPage() (text, style []byte, err error) {
 	var out bytes.Buffer
 	err = page.Execute(&out, map[string]any{
 		"Version":  s.options.Version,
-		"Style":    template.CSS(style), //nolint:gosec // our own file
+		"Style":    template.CSS(style), // our own file
 		"Intro":    strings.Split(introduction, "\n\n"),
 		"Chapters": s.chapters(),
 		"Words":    s.words(),

@@ -88,7 +88,8 @@ func problemOf(err error) *Problem {
 			problem.Status = http.StatusUnprocessableEntity
 		}
 	}
-	return problem.complete()
+	problem.complete()
+	return problem
 }
 
 // leftEarly is the status of a request whose caller did not wait for the answer, as nginx counts it.
@@ -103,7 +104,7 @@ func failed(ctx context.Context, err error) *Problem {
 }
 
 // complete fills what follows from the kind. Of a fault of ours nothing is told but that it is one.
-func (p *Problem) complete() *Problem {
+func (p *Problem) complete() {
 	if p.Status == 0 {
 		p.Status = statuses[p.Kind]
 	}
@@ -114,7 +115,6 @@ func (p *Problem) complete() *Problem {
 	if p.Detail == "" {
 		p.Detail = advice[p.Kind]
 	}
-	return p
 }
 
 // advice is what to do when a rule gave no sentence of its own.

@@ -118,7 +118,7 @@ func register[I, O any](s *Server, d door, pattern, id string, handle func(conte
 			if _, err := handle(ctx, in); err != nil {
 				return nil, failed(ctx, err)
 			}
-			return nil, nil //nolint:nilnil // how huma is told: nothing to say
+			return nil, nil // how huma is told that there is nothing to say
 		})
 	} else {
 		huma.Register(s.api, *op, func(ctx context.Context, in *I) (*answer[O], error) {

@@ -49,6 +49,6 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were still running after %s: %w", shutdownTime, err), hs.Close())
 	}
-	<-failed
+	_ = <-failed // That it was shut down.
 	return err
 }

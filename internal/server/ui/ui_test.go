@@ -226,7 +226,7 @@ func TestSessionsEndByTimeAndByNumber(t *testing.T) {
 			t.Error("a session has no end")
 		}
 		second := begin("second")
-		time.Sleep(1)
+		time.Sleep(time.Second)
 		for range mostSessions {
 			begin("more")
 		}
