@@ -100,6 +100,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return folder.writeResult(remuda.Result{State: remuda.Failed, Reason: remuda.ReasonConfig, Detail: sentence(err)})
 	}
+	if err := makePipes(folder, len(steps)); err != nil {
+		return err
+	}
 	if err := begin(ctx, o, steps); err != nil {
 		if ctx.Err() != nil {
 			return folder.writeResult(remuda.Result{State: remuda.Canceled})

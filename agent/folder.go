@@ -19,7 +19,7 @@ import (
 //
 //	agent.sock      the runner listens here for this claim, unless the Handoff names another place
 //	steps/0.out     what step 0 wrote, unfiltered, growing
-//	steps/0.pipe    Linux: the pipe that step 0 writes into; the agent moves it to the file above
+//	steps/0.pipe    Linux: the pipe that step 0 writes into; made before Begin, the agent moves it to the file above
 //	masks           values to hide that were added while running, a JSON string a line, 0600
 //	result.json     how it ended (remuda.Result), written by rename
 //	work/           where steps start, unless the Handoff names a workspace
@@ -47,6 +47,9 @@ func (f Folder) Tmp() string { return f.path("tmp") }
 
 // Spool holds what step n wrote, unfiltered.
 func (f Folder) Spool(n int) string { return f.path("steps", strconv.Itoa(n)+spoolSuffix) }
+
+// pipe is what step n writes into, where there is one.
+func (f Folder) pipe(n int) string { return f.path(stepsName, strconv.Itoa(n)+pipeSuffix) }
 
 // Beside is a place for what an implementation keeps for its steps. No name may end as a spool's or a pipe's does.
 func (f Folder) Beside(name string) string { return f.path(stepsName, name) }
@@ -175,8 +178,13 @@ func (f Folder) masks() ([]string, error) {
 	return values, nil
 }
 
-// spools are the numbers of the steps that have a spool, in order.
-func (f Folder) spools() ([]int, error) {
+// spools are the numbers of the steps that have a spool, in order: those that have started.
+func (f Folder) spools() ([]int, error) { return f.numbers(spoolSuffix) }
+
+// pipes are the numbers of the steps that have a pipe, in order.
+func (f Folder) pipes() ([]int, error) { return f.numbers(pipeSuffix) }
+
+func (f Folder) numbers(suffix string) ([]int, error) {
 	root, err := os.OpenRoot(string(f))
 	if err != nil {
 		return nil, err
@@ -191,7 +199,7 @@ func (f Folder) spools() ([]int, error) {
 	}
 	var numbers []int
 	for _, entry := range entries {
-		name, ok := strings.CutSuffix(entry.Name(), spoolSuffix)
+		name, ok := strings.CutSuffix(entry.Name(), suffix)
 		n, err := strconv.Atoi(name)
 		if ok && err == nil && strconv.Itoa(n) == name && n >= 0 && n < 10000 {
 			numbers = append(numbers, n)

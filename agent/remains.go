@@ -16,27 +16,31 @@ import (
 	"github.com/remuda-dev/remuda/agent/redact"
 )
 
-// Remains is the output that a dead agent left in its claim folder.
+// Remains is the output that an agent leaves in its claim folder when it dies.
 type Remains struct {
 	folder Folder
 	pipes  map[int]*os.File // by step; what lies in them stays as long as we have them open
 }
 
-// Hold takes hold of what the steps of a dead agent have written and nobody has read yet. Call it before the steps'
-// processes are killed: what lies in their pipes ends with the last process that has them open.
+// mostHeld bounds the files that one claim makes its runner open: as many as a claim may have steps.
+const mostHeld = 1000
+
+// Hold takes hold of the steps' pipes, so that what lies in one when the agent is killed stays there. The executor calls
+// it when the agent asks leave to begin; one that adopts an agent, as soon as it can, and in any case before the steps'
+// processes are killed: what lies in a pipe ends with the last process that has it open.
 func Hold(folder Folder) (*Remains, error) {
 	r := &Remains{folder: folder, pipes: map[int]*os.File{}}
-	numbers, err := folder.spools()
+	numbers, err := folder.pipes()
 	if err != nil {
-		return nil, fmt.Errorf("hold the output of a dead agent: %w", err)
+		return nil, fmt.Errorf("hold the steps' output: %w", err)
 	}
-	for _, n := range numbers {
+	for _, n := range numbers[:min(len(numbers), mostHeld)] {
 		file, err := folder.open(path.Join(stepsName, strconv.Itoa(n)+pipeSuffix), os.O_RDONLY, pipe)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			r.Close()
-			return nil, fmt.Errorf("hold the output of a dead agent: %w", err)
+			return nil, fmt.Errorf("hold the steps' output: %w", err)
 		default:
 			r.pipes[n] = file
 		}

@@ -3,9 +3,9 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +38,7 @@ type spool struct {
 // gives less to a user who has many of them.
 const wanted = 1 << 20
 
-// openSpool makes pipe and file of step n, and moves until close. A fault of the disk is told once; from then on
+// openSpool opens the pipe and makes the file of step n, and moves until close. A fault of the disk is told once; from then on
 // output is lost rather than the step held up.
 func openSpool(folder Folder, n int, tail *tail, fault func(error)) (*spool, error) {
 	file, err := os.OpenFile(folder.Spool(n), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -46,7 +46,7 @@ func openSpool(folder Folder, n int, tail *tail, fault func(error)) (*spool, err
 		return nil, err
 	}
 	s := &spool{tail: tail, file: file, fault: fault, kept: make(chan struct{})}
-	if err := s.openPipe(folder.path(stepsName, strconv.Itoa(n)+pipeSuffix)); err != nil {
+	if err := s.openPipe(folder.pipe(n)); err != nil {
 		_ = file.Close()
 		return nil, err
 	}
@@ -54,10 +54,17 @@ func openSpool(folder Folder, n int, tail *tail, fault func(error)) (*spool, err
 	return s, nil
 }
 
-func (s *spool) openPipe(path string) error {
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		return &fs.PathError{Op: "mkfifo", Path: path, Err: err}
+// makePipes makes the pipes of all steps, before the agent asks leave to begin: whoever grants it can take hold of them.
+func makePipes(folder Folder, steps int) error {
+	for n := range steps {
+		if err := unix.Mkfifo(folder.pipe(n), 0o600); err != nil {
+			return fmt.Errorf("make the pipe of step %d: %w", n, err)
+		}
 	}
+	return nil
+}
+
+func (s *spool) openPipe(path string) error {
 	read, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
@@ -78,13 +85,17 @@ func (s *spool) openPipe(path string) error {
 // nobody read it, they would stand still.
 func (s *spool) move() {
 	defer s.endKeeping()
-	buffer := make([]byte, 64<<10)
+	waste := make([]byte, 4<<10)
 	for {
-		n, err := s.pipe.Read(buffer)
-		s.keep(buffer[:n])
+		var err error
+		if s.ended.Load() {
+			_, err = s.pipe.Read(waste)
+		} else {
+			err = s.splice()
+		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && !s.ended.Load():
-			s.drain(buffer)
+			s.drain()
 			_ = s.pipe.SetReadDeadline(time.Time{})
 			s.endKeeping()
 		case err != nil:
@@ -93,40 +104,67 @@ func (s *spool) move() {
 	}
 }
 
+// splice waits until something is in the pipe and moves it to the file within the kernel. So it is in one or in the
+// other at each moment, and never only in the memory of an agent that may be killed.
+func (s *spool) splice() error {
+	raw, err := s.pipe.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var moved int64
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		moved, failed = s.moveNow(fd, wanted)
+		return !errors.Is(failed, unix.EAGAIN)
+	})
+	if err != nil {
+		return err
+	}
+	if failed != nil {
+		s.fault(fmt.Errorf("write the spool: %w", failed))
+		s.endKeeping()
+		return nil
+	}
+	if moved == 0 {
+		return io.EOF
+	}
+	return nil
+}
+
+// moveNow moves at most so many bytes that are in the pipe already.
+func (s *spool) moveNow(fd uintptr, most int) (int64, error) {
+	for {
+		moved, err := unix.Splice(int(fd), nil, int(s.file.Fd()), nil, most, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if moved > 0 {
+			s.size += moved
+			s.tail.grow(s.size)
+		}
+		return moved, err
+	}
+}
+
 // drain keeps what the pipe holds at this moment, and not what goes on arriving from somebody who never ends.
-func (s *spool) drain(buffer []byte) {
+func (s *spool) drain() {
 	raw, err := s.pipe.SyscallConn()
 	if err != nil {
 		return
 	}
+	var failed error
 	_ = raw.Control(func(fd uintptr) {
-		left, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-		for err == nil && left > 0 {
-			var n int
-			n, err = unix.Read(int(fd), buffer[:min(left, len(buffer))])
-			if errors.Is(err, unix.EINTR) {
-				err = nil
-				continue
-			}
-			if n <= 0 {
+		var left int
+		for left, failed = unix.IoctlGetInt(int(fd), unix.TIOCINQ); failed == nil && left > 0; {
+			var moved int64
+			if moved, failed = s.moveNow(fd, left); moved == 0 {
 				return
 			}
-			s.keep(buffer[:n])
-			left -= n
+			left -= int(moved)
 		}
 	})
-}
-
-func (s *spool) keep(data []byte) {
-	if len(data) == 0 || s.ended.Load() {
-		return
-	}
-	n, err := s.file.Write(data)
-	s.size += int64(n)
-	s.tail.grow(s.size)
-	if err != nil {
-		s.fault(fmt.Errorf("write the spool: %w", err))
-		s.endKeeping()
+	if failed != nil && !errors.Is(failed, unix.EAGAIN) {
+		s.fault(fmt.Errorf("write the spool: %w", failed))
 	}
 }
 

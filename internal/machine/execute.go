@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -32,6 +35,9 @@ type attempt struct {
 	process *process // nil when it ended before we came
 	exit    exit     // how it ended
 	log     *slog.Logger
+
+	holding sync.Mutex
+	remains *agent.Remains // what its steps write, held from before they begin
 }
 
 // Execute carries out a claim; see runner.Executor.
@@ -70,12 +76,16 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 		}
 	}
 	if fresh || a.process != nil {
-		forwarder, err := forward(a.record.Socket, a.account, a.work.Plane)
+		if a.process != nil {
+			a.hold() // it has begun, maybe
+		}
+		forwarder, err := forward(a.record.Socket, a.account, a.beginning(a.work.Plane))
 		if err != nil {
 			return remuda.Result{}, err
 		}
 		defer forwarder.close()
 	}
+	defer a.letGo()
 	if fresh {
 		if err := a.start(); err != nil {
 			return remuda.Result{}, errors.Join(err, a.end(a.record, a.process), a.Forget(ctx, a.id))
@@ -91,6 +101,40 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 		return remuda.Result{}, errors.Join(fmt.Errorf("the agent ends with its runner: %w", context.Cause(ctx)), a.end(a.record, a.process))
 	}
 	return a.gather(ctx)
+}
+
+// beginning takes hold of the steps' pipes before leave to begin is asked for: an agent that is killed at any moment
+// after that takes nothing of what they wrote with it.
+func (a *attempt) beginning(plane http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/begin") {
+			a.hold()
+		}
+		plane.ServeHTTP(w, r)
+	})
+}
+
+// hold takes hold of what steps write, once.
+func (a *attempt) hold() {
+	a.holding.Lock()
+	defer a.holding.Unlock()
+	if a.remains != nil {
+		return
+	}
+	remains, err := agent.Hold(a.folder())
+	if err != nil {
+		a.log.Warn("the agent's folder is not as an agent leaves it", "error", err)
+		return
+	}
+	a.remains = remains
+}
+
+func (a *attempt) letGo() {
+	a.holding.Lock()
+	defer a.holding.Unlock()
+	if a.remains != nil {
+		a.remains.Close()
+	}
 }
 
 // stops is true when the runner itself ends, and its tasks should not.
