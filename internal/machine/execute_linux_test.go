@@ -215,9 +215,51 @@ func TestAWorkingDirectoryOfTheOperatorsIsKeptUnlessHeSaysSo(t *testing.T) {
 }
 
 func TestACommandPrefixWrapsTheAgent(t *testing.T) {
-	e := opened(t, Config{CommandPrefix: []string{"nice", "-n", "7"}})
-	if text := newTask(t, "c1", "nice").output(t, e); text != "7\n" {
-		t.Errorf("it says %q", text)
+	nice, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0) // 20 less what people call it
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := opened(t, Config{CommandPrefix: []string{"nice", "-n", "1"}})
+	if text, want := newTask(t, "c1", "nice").output(t, e), min(20-nice+1, 19); text != strconv.Itoa(want)+"\n" {
+		t.Errorf("it says %q, not %d", text, want)
+	}
+}
+
+// The hardest moment: the step has written and ended, and its agent, which stands still, has not looked yet.
+func TestAnAgentThatIsKilledTakesNothingWithItOfAStepThatHasEnded(t *testing.T) {
+	dir := openDir(t)
+	e := opened(t, Config{Dir: dir})
+	step := filepath.Join(sharedDir(t), "go")
+	tk := newTask(t, "c1", "echo $$; until [ -e "+step+" ]; do sleep 0.01; done; seq 1000")
+	done := make(chan error, 1)
+	go func() {
+		_, err := e.Execute(t.Context(), tk.Work)
+		done <- err
+	}()
+	var shell int
+	until(t, "the step's first line", func() bool {
+		text, _ := tk.plane.Output(0)
+		pid, err := strconv.Atoi(strings.TrimSpace(text))
+		shell = pid
+		return err == nil
+	})
+	agent := recordOf(t, dir, "c1").Pid
+	if err := syscall.Kill(agent, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(step, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the step's end", func() bool { return !alive(shell) })
+	if err := syscall.Kill(agent, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil {
+		t.Error("it ended with a result")
+	}
+	text, closed := tk.plane.Output(0)
+	if _, after, _ := strings.Cut(text, "\n"); !closed || strings.Count(after, "\n") != 1000 {
+		t.Errorf("closed is %t, %d lines arrived", closed, strings.Count(after, "\n"))
 	}
 }
 
