@@ -41,7 +41,7 @@ type Field struct {
 	Message  string `json:"message" doc:"What is wrong with it"`
 }
 
-// Errorf would hide the Kind behind a format; Fail keeps it the first word.
+// Fail makes an Error of a Kind and a sentence for whoever made the request.
 func Fail(kind Kind, detail string) *Error { return &Error{Kind: kind, Detail: detail} }
 
 func (e *Error) Error() string {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,8 +64,6 @@ func disk(ctx context.Context, s *site, n sizes) ([]figure, error) {
 		{"SQLite commit of one row", "p50 " + milliseconds(percentile(commits, 0.5)) + ", p99 " + milliseconds(percentile(commits, 0.99)), "", "this disk, synchronous=FULL"},
 	}, nil
 }
-
-var errSeen = errors.New("seen")
 
 // latency is the time from the call of submit to the first byte of output in a follower's hands, one task at a time.
 func latency(ctx context.Context, s *site, n sizes) ([]figure, error) {

@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -91,19 +92,19 @@ func TestAVetoHookDecidesByItsExitCode(t *testing.T) {
 		t.Errorf("the hook was told %s, %v", document, err)
 	}
 	err = ask("echo 'not on Sundays'; exit 1")
-	if refusal, ok := err.(runner.Refusal); !ok || !strings.HasSuffix(string(refusal), ": not on Sundays") {
+	if refusal, ok := errors.AsType[runner.Refusal](err); !ok || !strings.HasSuffix(string(refusal), ": not on Sundays") {
 		t.Errorf("a hook that exits with 1: %v", err)
 	}
 	err = ask("exit 3")
-	if refusal, ok := err.(runner.Refusal); !ok || !strings.Contains(string(refusal), "exit code 3") {
+	if refusal, ok := errors.AsType[runner.Refusal](err); !ok || !strings.Contains(string(refusal), "exit code 3") {
 		t.Errorf("a hook that says nothing: %v", err)
 	}
 	err = ask("kill -KILL $$")
-	if _, refused := err.(runner.Refusal); err == nil || refused {
+	if _, refused := errors.AsType[runner.Refusal](err); err == nil || refused {
 		t.Errorf("a hook that was killed: %v", err)
 	}
 	err = runner.VetoCommand([]string{filepath.Join(t.TempDir(), "absent")})(t.Context(), claim)
-	if _, refused := err.(runner.Refusal); err == nil || refused {
+	if _, refused := errors.AsType[runner.Refusal](err); err == nil || refused {
 		t.Errorf("a hook that is absent: %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"fmt"
 	"os"
 )
 
@@ -40,4 +39,4 @@ func (e exit) String() string {
 // unknownExit is how a process ended whose parent we are not.
 func unknownExit() exit { return exit{code: -1} }
 
-func exitOf(state *os.ProcessState) exit { return exit{state.ExitCode(), fmt.Sprintf("%s", state)} }
+func exitOf(state *os.ProcessState) exit { return exit{state.ExitCode(), state.String()} }

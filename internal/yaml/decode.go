@@ -218,7 +218,7 @@ func (m *members) add(of reflect.Type, prefix []int) {
 func named(f reflect.StructField) (name string, inline bool) {
 	text, tagged := f.Tag.Lookup("yaml")
 	if !tagged {
-		text, tagged = f.Tag.Lookup("json")
+		text = f.Tag.Get("json")
 	}
 	name, options, _ := strings.Cut(text, ",")
 	inner := f.Type
