@@ -80,8 +80,9 @@ func (c *call) take() ([]byte, error) {
 	if c.request.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	patience := c.server.bodyTime * time.Duration(limit/usualBody) // more may take longer
 	deadline := http.NewResponseController(c.out)
-	_ = deadline.SetReadDeadline(time.Now().Add(c.server.bodyTime))
+	_ = deadline.SetReadDeadline(time.Now().Add(patience))
 	var body bytes.Buffer
 	if n := c.request.ContentLength; n > 0 {
 		body.Grow(int(n) + bytes.MinRead) // Reading to the end needs a little room to see that it is there.
@@ -101,7 +102,7 @@ func (c *call) take() ([]byte, error) {
 	case errors.As(err, &network) && network.Timeout():
 		return nil, &Problem{
 			Kind: remuda.Invalid, Status: http.StatusRequestTimeout,
-			Detail: fmt.Sprintf("the body did not arrive within %s and nothing was changed; send it again", c.server.bodyTime),
+			Detail: fmt.Sprintf("the body did not arrive within %s and nothing was changed; send it again", patience),
 		}
 	default:
 		return nil, &remuda.Error{Kind: remuda.Invalid, Detail: "the body ended before it was whole; send it again", Cause: err}

@@ -79,6 +79,22 @@ func TestAServerThatStopsLetsGoOfWhoWaits(t *testing.T) {
 	w.want(503, "GET", "/readyz", "", nil)
 }
 
+func TestHalfAnOutputNeverLooksWhole(t *testing.T) {
+	w := newTown(t)
+	l := w.claim(w.register("one"))
+	w.begin(l)
+	w.print(l, 0, 0, "half")
+	answer := w.open(t.Context(), "GET", v1+"/tasks/"+l.Task.ID+"/output?follow=true", w.viewer, nil)
+	defer answer.Body.Close()
+	if _, err := io.ReadFull(answer.Body, make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	w.server.Close()
+	if rest, err := io.ReadAll(answer.Body); err == nil {
+		t.Errorf("the output of a task that runs ends as if it were whole, with %q", rest)
+	}
+}
+
 func TestACallerThatLeavesIsNoFault(t *testing.T) {
 	w := newTown(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -45,7 +45,7 @@ type Server struct {
 	syncs     places
 	followers places
 	heartbeat time.Duration // between two signs of life on a stream
-	bodyTime  time.Duration // how long a request's body may take to arrive
+	bodyTime  time.Duration // how long a MiB of a request's body may take to arrive
 
 	closing context.Context // ends when the server stops: held requests are let go
 	close   context.CancelFunc
@@ -120,15 +120,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	defer func() {
 		caught := recover()
-		if caught == http.ErrAbortHandler { //nolint:errorlint // a panic's value is compared, as net/http does
-			panic(caught)
-		}
-		if caught != nil {
+		abort := caught == http.ErrAbortHandler //nolint:errorlint // a panic's value is compared, as net/http does
+		if caught != nil && !abort {
 			s.log.Error("request panicked", "request_id", out.id, "route", r.Pattern, "panic", caught, "stack", string(debug.Stack()))
 			s.refuse(out, &Problem{cause: errPanic, Kind: remuda.Internal})
 		}
 		s.metrics.answered(r.Pattern, out.status(), time.Since(started))
 		s.log.Debug("answered", "request_id", out.id, "route", r.Pattern, "status", out.status(), "took", time.Since(started))
+		if abort {
+			panic(caught)
+		}
 	}()
 	s.mux.ServeHTTP(out, r)
 }

@@ -128,7 +128,7 @@ func (s *Server) beatUntil(ctx context.Context, events *eventWriter) {
 }
 
 // following is an answer that takes as long as do does. When do fails before it wrote anything, the answer is a
-// problem; later there is no way to say so but to end without the last event.
+// problem; later the only way to say that it is not whole is to break the connection.
 func (s *Server) following(do func(context.Context, *responder) error) func(huma.Context) {
 	return func(ctx huma.Context) {
 		c := ctx.(*call)
@@ -148,10 +148,14 @@ func (s *Server) following(do func(context.Context, *responder) error) func(huma
 		var left gone
 		switch {
 		case err == nil, errors.As(err, &left), c.Context().Err() != nil:
+			return
 		case errors.Is(context.Cause(held), errClosing):
-			s.refuse(c.out, problemOf(errClosing))
-		default:
-			s.refuse(c.out, problemOf(err))
+			err = errClosing
+		}
+		begun := c.out.code != 0
+		s.refuse(c.out, problemOf(err))
+		if begun {
+			panic(http.ErrAbortHandler)
 		}
 	}
 }
