@@ -45,7 +45,7 @@ func (p *program) logger(l logging) (*slog.Logger, func(), error) {
 func (p *program) logHandler(format string, to io.Writer, level slog.Level) (slog.Handler, error) {
 	switch format {
 	case "color":
-		return tint.NewHandler(to, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !p.colours(to)}), nil
+		return tint.NewTextHandler(to, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !p.colours(to)}), nil
 	case "text":
 		return slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}), nil
 	case "json":

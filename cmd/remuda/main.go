@@ -8,7 +8,7 @@ import (
 )
 
 // version is set when a release is linked.
-var version = "dev" //nolint:gochecknoglobals // the linker can set nothing else
+var version = "dev"
 
 func main() {
 	os.Exit(mainCode())

@@ -87,7 +87,7 @@ func (b *background) end() {
 		for range s.lines {
 			continue
 		}
-		<-s.ended
+		_ = <-s.ended
 	}
 }
 
@@ -114,7 +114,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	path, err := exec.LookPath(args[2])
 	ts.Check(err)
-	command := exec.Command(path, args[3:]...) //nolint:noctx // the script's end ends it
+	command := exec.Command(path, args[3:]...)
 	command.Dir = ts.MkAbs(".")
 	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "KEY"} {
 		if value := ts.Getenv(name); value != "" {
