@@ -53,7 +53,7 @@ func (p *Plane) deliveries(ctx context.Context, attempts []AttemptView) ([]deliv
 	jobs := map[string]*JobRow{}
 	err := p.store.Read(ctx, func(v View) error {
 		for i, attempt := range attempts {
-			task, err := v.TaskView(ctx, attempt.TaskID)
+			task, err := v.Deliverable(ctx, attempt.TaskID)
 			if err != nil {
 				return err
 			}
@@ -116,8 +116,8 @@ func (p *Plane) undeliverable(ctx context.Context, d delivery, cause error) erro
 		if err != nil || !view.State.Live() {
 			return err
 		}
-		var task TaskRow
-		if err := t.Get(ctx, &task, view.TaskID); err != nil {
+		task, err := t.Movable(ctx, view.TaskID)
+		if err != nil {
 			return err
 		}
 		attempt := view.AttemptRow

@@ -16,8 +16,8 @@ func (d RunnerDoor) own(ctx context.Context, t *transition, claim string) (Attem
 	if view.RunnerID != d.id {
 		return view.AttemptRow, TaskRow{}, absent("claim", claim)
 	}
-	var task TaskRow
-	if err := t.Get(ctx, &task, view.TaskID); err != nil {
+	task, err := t.Movable(ctx, view.TaskID)
+	if err != nil {
 		return view.AttemptRow, task, err
 	}
 	return view.AttemptRow, task, nil

@@ -2,14 +2,16 @@ package control
 
 import (
 	"container/list"
+	"strings"
 	"sync"
 )
 
 // hub wakes those who wait in this process. A wake-up carries no data and may be merged or lost: whoever is woken
 // reads the truth. Joining, leaving and waking one cost the same however many wait.
 type hub struct {
-	mu     sync.Mutex
-	topics map[string]*list.List // of *subscription, who was woken longest ago first
+	mu      sync.Mutex
+	topics  map[string]*list.List // of *subscription, who was woken longest ago first
+	classes int                   // how many of the topics are classes: none, when no runner waits for work
 }
 
 // subscription waits for any of its topics. C holds at most one wake-up.
@@ -19,7 +21,9 @@ type subscription struct {
 	places map[string]*list.Element
 }
 
-func classTopic(id string) string  { return "class/" + id }
+const classPrefix = "class/"
+
+func classTopic(id string) string  { return classPrefix + id }
 func runnerTopic(id string) string { return "runner/" + id }
 func taskTopic(id string) string   { return "task/" + id }
 
@@ -46,6 +50,7 @@ func (s *subscription) join(topics ...string) {
 		if waiting == nil {
 			waiting = list.New()
 			s.hub.topics[topic] = waiting
+			s.hub.count(topic, 1)
 		}
 		s.places[topic] = waiting.PushBack(s)
 	}
@@ -66,6 +71,7 @@ func (s *subscription) leave(topics ...string) {
 		waiting.Remove(place)
 		if waiting.Len() == 0 {
 			delete(s.hub.topics, topic)
+			s.hub.count(topic, -1)
 		}
 	}
 	select {
@@ -124,4 +130,17 @@ func (h *hub) waits(topic string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.topics[topic] != nil
+}
+
+// waitsForWork says whether any runner waits for a task.
+func (h *hub) waitsForWork() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.classes > 0
+}
+
+func (h *hub) count(topic string, by int) {
+	if strings.HasPrefix(topic, classPrefix) {
+		h.classes += by
+	}
 }

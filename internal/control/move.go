@@ -49,6 +49,18 @@ func counted(s remuda.State) (queued, running int) {
 	}
 }
 
+// changed is what a move into a state writes of a task.
+func changed(to remuda.State) []string {
+	switch to {
+	case remuda.Running:
+		return []string{"state", "reason", "detail", "attempts", "attempts_used", "attempt_id", "started_at"}
+	case remuda.Queued:
+		return []string{"state", "reason", "detail", "attempts_used", "queue_until"}
+	default:
+		return []string{"state", "reason", "detail", "attempts_used", "ended_at"}
+	}
+}
+
 // move brings a task into another state, with all that goes with it: the counts that limits are held against, its
 // event, and the wake-ups of whom it concerns.
 func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, reason remuda.Reason, detail string) error {
@@ -63,16 +75,7 @@ func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, r
 	if to.Ended() {
 		task.EndedAt = t.now
 	}
-	limited := false
-	if from == remuda.Running {
-		var err error
-		if limited, err = t.AtLimit(ctx, *task); err != nil {
-			return fmt.Errorf("look at the limits of task %s: %w", task.ID, err)
-		}
-	}
-	err := t.Update(ctx, task, "state", "reason", "detail", "attempts", "attempts_used", "attempt_id",
-		"started_at", "ended_at", "queue_until")
-	if err != nil {
+	if err := t.Update(ctx, task, changed(to)...); err != nil {
 		return fmt.Errorf("move task %s to %s: %w", task.ID, to, err)
 	}
 	queuedBefore, runningBefore := counted(from)
@@ -83,25 +86,32 @@ func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, r
 	if to == remuda.Queued {
 		t.wake(classTopic(task.ClassID), 1)
 	}
-	if limited {
-		if err := t.wakeLimited(ctx, task); err != nil {
-			return err
-		}
+	if from == remuda.Running {
+		t.freed = append(t.freed, *task)
 	}
 	t.wake(taskTopic(task.ID), everyone)
 	return t.event(ctx, "task."+string(to), task.OrganizationID, task.ID, detail)
 }
 
-// wakeLimited wakes the classes whose tasks may have waited for a limit that a task no longer fills.
-func (t *transition) wakeLimited(ctx context.Context, task *TaskRow) error {
-	queued, err := t.QueuedClasses(ctx, task.OrganizationID)
-	if err != nil {
-		return fmt.Errorf("look for tasks at a limit: %w", err)
+// wakeLimited wakes the classes whose tasks may have waited for a limit, under which there is room since a task has
+// ended. It looks outside the transaction: if it fails, the slow poll makes up for it.
+func (p *Plane) wakeLimited(ctx context.Context, task TaskRow) {
+	classes := map[string]int{}
+	err := p.store.Read(ctx, func(v View) error {
+		limited, err := v.Limited(ctx, task)
+		if err != nil || !limited {
+			return err
+		}
+		if classes, err = v.QueuedClasses(ctx, task.OrganizationID); err != nil {
+			return err
+		}
+		classes[task.ClassID] = 1 // another organization's tasks may have waited for the class's own limit
+		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		p.log.Warn("look for tasks at a limit", "err", err)
 	}
-	for class := range queued {
-		t.wake(classTopic(class), 1)
+	for class := range classes {
+		p.hub.wake(classTopic(class), 1)
 	}
-	// Another organization's tasks may have waited for the class's own limit.
-	t.wake(classTopic(task.ClassID), 1)
-	return nil
 }

@@ -156,6 +156,7 @@ type transition struct {
 	now   Micros
 	actor string
 	wakes map[string]int
+	freed []TaskRow // those that run no more
 }
 
 const everyone = -1
@@ -188,6 +189,11 @@ func (p *Plane) write(ctx context.Context, actor string, change func(*transition
 	}
 	for topic, n := range done.wakes {
 		p.hub.wake(topic, n)
+	}
+	for _, task := range done.freed {
+		if p.hub.waitsForWork() {
+			p.wakeLimited(context.WithoutCancel(ctx), task)
+		}
 	}
 	return nil
 }

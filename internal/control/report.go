@@ -66,7 +66,10 @@ func (d TaskDoor) Steps(ctx context.Context, steps []remuda.Step) error {
 		if view.State != remuda.AttemptBegun {
 			return remuda.Fail(remuda.Conflict, "claim "+d.claim+" has not begun")
 		}
-		attempt := view.AttemptRow
+		var attempt AttemptRow
+		if err := t.Get(ctx, &attempt, d.claim); err != nil {
+			return err
+		}
 		if attempt.Steps, err = changedSteps(attempt.Steps, steps); err != nil {
 			return fmt.Errorf("steps of claim %s: %w", d.claim, err)
 		}

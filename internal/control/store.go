@@ -63,23 +63,29 @@ type View interface {
 	// RunnerOwners are the ids of the organizations whose classes a runner serves.
 	RunnerOwners(ctx context.Context, runner string) ([]string, error)
 	TaskView(ctx context.Context, id string) (TaskView, error)
+	// Movable is a task as far as a move needs it, and Deliverable as far as its runner does: most queries are one of
+	// these two, and each column costs.
+	Movable(ctx context.Context, id string) (TaskRow, error)
+	Deliverable(ctx context.Context, id string) (TaskView, error)
 	Tasks(ctx context.Context, f TaskQuery) ([]TaskView, error)
 	Attempts(ctx context.Context, task string) ([]AttemptView, error)
 	// LiveAttempts are those of a runner, without their steps, which may be much.
 	LiveAttempts(ctx context.Context, runner string) ([]AttemptView, error)
+	// Attempt is one as far as its end needs it: without its steps and its runner's name.
 	Attempt(ctx context.Context, id string) (AttemptView, error)
 	Events(ctx context.Context, f EventFilter, organization string) ([]EventView, error)
 	// LastEvent is the id of the newest event, 0 when there is none.
 	LastEvent(ctx context.Context) (int64, error)
 
-	// Claimable answers the next task for a runner of these classes under every limit, remuda.NotFound for none.
+	// Claimable answers the next task for a runner of these classes under every limit, as far as a move needs it;
+	// remuda.NotFound for none.
 	Claimable(ctx context.Context, classes []string) (TaskRow, error)
 	// QueuedClasses names the classes with queued tasks, and how many; of one organization's tasks, or of all.
 	QueuedClasses(ctx context.Context, organization string) (map[string]int, error)
 	// Ahead counts the queued tasks of the class that come before a task.
 	Ahead(ctx context.Context, t TaskRow) (int, error)
-	// AtLimit says whether the organization, the project or the class of a task runs as many as it may.
-	AtLimit(ctx context.Context, t TaskRow) (bool, error)
+	// Limited says whether the organization, the project or the class of a task has a limit.
+	Limited(ctx context.Context, t TaskRow) (bool, error)
 	// Expired lists live attempts whose runner has been silent for too long: since before unbegun when they had not
 	// begun, else for as long as their lost_after. No silence began before since. Overdue lists queued tasks that
 	// waited for too long. Both at most 64.

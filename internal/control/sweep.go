@@ -71,12 +71,16 @@ func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
 		if view.State != read.State || view.LastSignAt != read.LastSignAt {
 			return errStale
 		}
-		var task TaskRow
-		if err := t.Get(ctx, &task, view.TaskID); err != nil {
+		task, err := t.Movable(ctx, view.TaskID)
+		if err != nil {
+			return err
+		}
+		var runner RunnerRow
+		if err := t.Get(ctx, &runner, view.RunnerID); err != nil {
 			return err
 		}
 		attempt := view.AttemptRow
-		detail := fmt.Sprintf("its runner %s gave no sign since %s", view.Runner, read.LastSignAt.Time().Format(time.RFC3339))
+		detail := fmt.Sprintf("its runner %s gave no sign since %s", runner.Name, read.LastSignAt.Time().Format(time.RFC3339))
 		attempt.State, attempt.Reason, attempt.Detail = remuda.AttemptLost, remuda.ReasonLost, detail
 		if err := t.end(ctx, &attempt, &task); err != nil {
 			return err
@@ -88,8 +92,8 @@ func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
 // expire fails a task that waited for a runner for longer than it wanted to.
 func (p *Plane) expire(ctx context.Context, read TaskRow) error {
 	return p.write(ctx, "system", func(t *transition) error {
-		var task TaskRow
-		if err := t.Get(ctx, &task, read.ID); err != nil {
+		task, err := t.Movable(ctx, read.ID)
+		if err != nil {
 			return err
 		}
 		if task.State != remuda.Queued || task.QueueUntil != read.QueueUntil {

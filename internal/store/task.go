@@ -17,6 +17,22 @@ func (v view) TaskView(_ context.Context, id string) (row control.TaskView, err 
 	return row, v.one(&row, tasks+` where t.id = $1`, id)
 }
 
+// movable are the columns that a move needs.
+const movable = `t.id, t.job_id, t.organization_id, t.project_id, t.class_id, t.lane_id, t.state, t.queue_timeout, t.queue_until,
+	t.lost_after, t.max_attempts, t.retry_interrupted, t.attempts, t.attempts_used, t.attempt_id, t.cancel_requested`
+
+func (v view) Movable(_ context.Context, id string) (row control.TaskRow, err error) {
+	return row, v.one(&row, `select `+movable+` from tasks t where t.id = $1`, id)
+}
+
+func (v view) Deliverable(_ context.Context, id string) (row control.TaskView, err error) {
+	return row, v.one(&row, `select t.id, t.job_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
+		t.fork, n.name || '/' || c.name as class, j.implementation, t.task_index, t.task_total, t.timeout, t.cancel_grace, t.cancel_requested
+		from tasks t join organizations o on o.id = t.organization_id join projects p on p.id = t.project_id
+		join resource_classes c on c.id = t.class_id join namespaces n on n.id = c.namespace_id join jobs j on j.id = t.job_id
+		where t.id = $1`, id)
+}
+
 func (v view) Tasks(_ context.Context, f control.TaskQuery) (rows []control.TaskView, err error) {
 	var c conditions
 	c.where("t.organization_id = $?", f.Organization)
@@ -45,7 +61,8 @@ func (v view) LiveAttempts(_ context.Context, runner string) (rows []control.Att
 }
 
 func (v view) Attempt(_ context.Context, id string) (row control.AttemptView, err error) {
-	return row, v.one(&row, attempts+` where a.id = $1`, id)
+	return row, v.one(&row, `select a.id, a.task_id, a.runner_id, a.state, a.reason, a.detail, a.begun_at, a.ended_at, a.last_sign_at,
+		t.cancel_requested from attempts a join tasks t on t.id = a.task_id where a.id = $1`, id)
 }
 
 // Claimable looks at lanes, of which there are few, and at the head of one: never at the tasks behind a limit.
@@ -55,7 +72,7 @@ func (v view) Claimable(_ context.Context, classes []string) (row control.TaskRo
 	if len(classes) == 0 {
 		c.parts = []string{"1 = 0"}
 	}
-	return row, v.one(&row, `select t.* from tasks t where t.state = 'queued' and t.lane_id = (
+	return row, v.one(&row, `select `+movable+` from tasks t where t.state = 'queued' and t.lane_id = (
 		select l.id from lanes l join projects p on p.id = l.project_id join organizations o on o.id = p.organization_id
 			join resource_classes c on c.id = l.class_id`+c.clause()+`
 			and l.queued > 0
@@ -91,9 +108,8 @@ func (v view) Ahead(_ context.Context, t control.TaskRow) (n int, err error) {
 		where l.class_id = $1 and q.state = 'queued' and (q.rank < $2 or q.rank = $2 and q.id < $3)`, t.ClassID, t.Rank, t.ID)
 }
 
-func (v view) AtLimit(_ context.Context, t control.TaskRow) (at bool, err error) {
-	return at, v.one(&at, `select o.task_limit > 0 and o.running >= o.task_limit or p.task_limit > 0 and p.running >= p.task_limit
-		or c.task_limit > 0 and c.running >= c.task_limit
+func (v view) Limited(_ context.Context, t control.TaskRow) (limited bool, err error) {
+	return limited, v.one(&limited, `select o.task_limit + p.task_limit + c.task_limit > 0
 		from organizations o, projects p, resource_classes c where o.id = $1 and p.id = $2 and c.id = $3`,
 		t.OrganizationID, t.ProjectID, t.ClassID)
 }

@@ -187,8 +187,9 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_live ON attempts (runner_id) WHERE state IN ('claimed', 'begun');
 CREATE INDEX attempts_sign ON attempts (last_sign_at) WHERE state IN ('claimed', 'begun');
 
+-- An id is one more than the greatest that is there: the newest event is never deleted.
 CREATE TABLE events (
-    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    id              INTEGER PRIMARY KEY,
     type            TEXT NOT NULL,
     organization_id TEXT NOT NULL,
     subject         TEXT NOT NULL,
