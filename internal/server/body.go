@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/nearest"
 )
 
 // The sizes that bodies may have.
@@ -150,6 +151,12 @@ func brokenJSON(data []byte) error {
 // explain puts a place in the document before what huma says of a member.
 func (c *call) explain(e *huma.ErrorDetail) string {
 	message := strings.ReplaceAll(e.Message, "property", "member")
+	if name, found := strings.CutPrefix(e.Location, "query."); found && strings.HasPrefix(message, "unknown") {
+		if meant, ok := nearest.Name(name, c.parameters()); ok {
+			message += fmt.Sprintf("; did you mean %q?", meant)
+		}
+		return message
+	}
 	if c.route.body == nil || !strings.HasPrefix(e.Location, "body") {
 		return message
 	}
@@ -160,6 +167,17 @@ func (c *call) explain(e *huma.ErrorDetail) string {
 	}
 	line, column := lineColumn(c.body, at)
 	return fmt.Sprintf("line %d, column %d: %s", line, column, message)
+}
+
+// parameters are the names that the operation's query may have.
+func (c *call) parameters() []string {
+	var names []string
+	for _, p := range c.Operation().Parameters {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 func compareFields(a, b remuda.Field) int { return strings.Compare(a.Location, b.Location) }

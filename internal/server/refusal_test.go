@@ -373,6 +373,9 @@ func TestUnknownQueryParametersOfPeopleAreRefused(t *testing.T) {
 			if len(p.Errors) != 1 || p.Errors[0].Location != "query.limitt" {
 				t.Errorf("the problem names %v", p.Errors)
 			}
+			if strings.HasPrefix(r.id, "list-") && !strings.Contains(p.Detail, `did you mean "limit"?`) {
+				t.Errorf("the detail is %q", p.Detail)
+			}
 		})
 	}
 }

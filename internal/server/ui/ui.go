@@ -66,6 +66,8 @@ func New(o Options) (*Pages, error) {
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy",
 		"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	// With no referrer at all, browsers would call the origin of our own forms null.
+	w.Header().Set("Referrer-Policy", "same-origin")
 	if err := p.origins.Check(r); err != nil {
 		p.show(w, http.StatusForbidden, status{Message: "This request came from another site. Open this page itself and try again."})
 		return

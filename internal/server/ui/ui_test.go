@@ -130,6 +130,9 @@ func TestTheStatusPageShowsNothingToStrangers(t *testing.T) {
 	if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("the policy is %q", policy)
 	}
+	if policy := header.Get("Referrer-Policy"); policy != "same-origin" {
+		t.Errorf("with the referrer policy %q browsers hide the origin of our own forms", policy)
+	}
 	class := v.token(remuda.Token{Kind: remuda.ClassToken, Nickname: "c", ResourceClass: "acme/linux"})
 	for bad, want := range map[string]int{"": 401, "nonsense": 401, class.Token: 403, strings.Repeat("x", 10000): 401} {
 		if code, page, header := v.see("POST", "/sign-in", signIn(bad)); code != want || header.Get("Set-Cookie") != "" || strings.Contains(page, "acme/linux") {
@@ -194,7 +197,12 @@ func TestARevokedTokenSignsOut(t *testing.T) {
 func TestAnotherSiteCannotSignAnybodyInOrOut(t *testing.T) {
 	v := newVisit(t)
 	root := v.token(remuda.Token{Kind: remuda.AdminToken, Nickname: "root"})
-	for _, headers := range [][]string{{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}} {
+	for _, headers := range [][]string{{"Origin", v.url}, {"Sec-Fetch-Site", "same-origin"}} {
+		if code, _, _ := v.see("POST", "/sign-out", url.Values{}, headers...); code == 403 {
+			t.Errorf("our own page with %v is refused", headers)
+		}
+	}
+	for _, headers := range [][]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}} {
 		for _, path := range []string{"/sign-in", "/sign-out"} {
 			if code, _, header := v.see("POST", path, signIn(root.Token), headers...); code != 403 || header.Get("Set-Cookie") != "" {
 				t.Errorf("%s with %v answers %d", path, headers, code)
