@@ -68,6 +68,27 @@ func TestARunnerWithoutAPlaneRegistersFirst(t *testing.T) {
 	})
 }
 
+func TestARunnerThatDrainsBeforeItCouldRegisterEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plane := newPlane()
+		config := runner.Config{Key: plane.key, Register: func(context.Context) (runner.ControlPlane, error) {
+			return nil, remuda.Fail(remuda.Unavailable, "not yet")
+		}}
+		r, err := runner.New(config, nil, &fakeExecutor{}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Minute, r.Drain)
+		started := time.Now()
+		if err := r.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if passed := time.Since(started); passed < time.Minute || passed > 2*time.Minute {
+			t.Errorf("ended after %s", passed)
+		}
+	})
+}
+
 func TestARunnerThatIsRefusedEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plane, executor := newPlane(), &fakeExecutor{do: succeeds(time.Second)}

@@ -59,6 +59,9 @@ func (s *syncing) loop(ctx context.Context) error {
 			if err := s.register(ctx); err != nil {
 				return err
 			}
+			if r.controlPlane() == nil {
+				return nil // It drains, and nobody ever knew it.
+			}
 			continue
 		}
 		asked := time.Now()
