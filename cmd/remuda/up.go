@@ -107,10 +107,11 @@ func passable(dir string) error {
 func (p *program) welcome(dir, url, token string) {
 	tokenFile := filepath.Join(dir, "admin-token")
 	environment := fmt.Sprintf("  export REMUDA_URL=%s REMUDA_TOKEN_FILE=%s\n", url, tokenFile)
+	class := "--resource-class " + localClass + " "
 	kept, err := p.readContext()
 	if err == nil && (kept.URL == "" || kept.WrittenBy == dir) {
 		if _, err := p.writeContext(contextFile{URL: url, Token: token, ResourceClass: localClass, WrittenBy: dir}); err == nil {
-			environment = ""
+			environment, class = "", ""
 		}
 	}
 	fmt.Fprintf(p.stdout, `Remuda is up.
@@ -121,9 +122,9 @@ func (p *program) welcome(dir, url, token string) {
 
 Next, in another terminal:
 
-%s  remuda run --resource-class %s -- echo hello
+%s  remuda run %s-- echo hello
   remuda task list
   remuda runner list
 
-`, url, url, tokenFile, environment, localClass)
+`, url, url, tokenFile, environment, class)
 }
