@@ -88,7 +88,7 @@ func (s *site) waitEmpty(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond): // asking is work for the control plane, too
 		}
 	}
 }
