@@ -1,0 +1,364 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+func claimFacts() []fact {
+	return []fact{
+		{"a lane is made once", aLaneIsMadeOnce},
+		{"tasks are claimed by rank, then in the order in which they came", claimedByRank},
+		{"no task is claimed over a limit of organization, project or class", limitsHold},
+		{"a limit that is reached keeps back only its own", limitsKeepBackTheirOwn},
+		{"forks of public projects are claimed only where the class allows them", forksNeedLeave},
+		{"only tasks of the asked classes are claimed", onlyAskedClasses},
+		{"projects share a class by their weights", projectsShareByWeight},
+		{"queued classes are counted by organization", queuedClassesAreCounted},
+		{"what is ahead of a task is counted", aheadIsCounted},
+		{"whether anything limits a task is known", limitedIsKnown},
+	}
+}
+
+func aLaneIsMadeOnce(t *testing.T, s control.Store) {
+	w := newTown(t, s)
+	lane := func(group string) (lane control.LaneRow) {
+		write(t, s, func(tx control.Tx) (err error) {
+			lane, err = tx.Lane(t.Context(), w.class.ID, w.project.ID, group)
+			return err
+		})
+		return lane
+	}
+	first, again, other := lane(""), lane(""), lane("deploy")
+	if first != again || first.ID == other.ID || other.Group != "deploy" {
+		t.Errorf("lanes are %+v, %+v and %+v", first, again, other)
+	}
+}
+
+func claimedByRank(t *testing.T, s control.Store) {
+	w := newTown(t, s)
+	ranked := func(rank int64) string { return w.queue(t, func(r *control.TaskRow) { r.Rank = rank }).ID }
+	// Ranks are times: a priority moves one forward, waiting moves it forward, too, since others come later.
+	late, first, second, urgent := ranked(300), ranked(100), ranked(100), ranked(-60e6)
+	want(t, "claimed", w.taken(t, w.class.ID), urgent, first, second, late)
+}
+
+// limited sets the limit of one table's row.
+func limited(t *testing.T, w *town, table string, limit int) {
+	t.Helper()
+	organization, project, class := w.organization, w.project, w.class
+	organization.TaskLimit, project.TaskLimit, class.TaskLimit = limit, limit, limit
+	row := map[string]control.Row{"organizations": &organization, "projects": &project, "resource_classes": &class}[table]
+	write(t, w.s, func(tx control.Tx) error { return tx.Update(t.Context(), row, "task_limit") })
+}
+
+func limitsHold(t *testing.T, s control.Store) {
+	for _, table := range []string{"organizations", "projects", "resource_classes"} {
+		t.Run(table, func(t *testing.T) {
+			w := newTown(t, s)
+			var queued []string
+			for range 5 {
+				queued = append(queued, w.queue(t, nil).ID)
+			}
+			limited(t, w, table, 2)
+			want(t, "at a limit of 2", w.taken(t, w.class.ID), queued[:2]...)
+			w.ended(t, queued[0])
+			want(t, "after one has ended", w.taken(t, w.class.ID), queued[2])
+			limited(t, w, table, 1) // fewer than run
+			want(t, "at a limit below what runs", w.taken(t, w.class.ID))
+			limited(t, w, table, 0)
+			want(t, "without a limit", w.taken(t, w.class.ID), queued[3:]...)
+		})
+	}
+}
+
+func limitsKeepBackTheirOwn(t *testing.T, s control.Store) {
+	w := newTown(t, s)
+	full := w.projectIn(t, func(p *control.ProjectRow) { p.TaskLimit = 1 })
+	var blocked []string
+	for range 3 {
+		blocked = append(blocked, w.queue(t, func(r *control.TaskRow) { r.ProjectID, r.Rank = full.ID, -100 }).ID)
+	}
+	free := w.queue(t, nil).ID
+	want(t, "claimed", w.taken(t, w.class.ID), blocked[0], free)
+}
+
+func forksNeedLeave(t *testing.T, s control.Store) {
+	for _, c := range []struct {
+		visibility         string
+		buildsForks, allow bool
+		claimed            bool
+	}{
+		{"public", true, false, false},
+		{"public", true, true, true},
+		{"public", false, false, true},
+		{"private", true, false, true},
+		{"private", false, false, true},
+	} {
+		t.Run(fmt.Sprintf("%s %v %v", c.visibility, c.buildsForks, c.allow), func(t *testing.T) {
+			w := newTown(t, s)
+			w.project.Visibility, w.project.BuildsForks, w.class.AllowForks = c.visibility, c.buildsForks, c.allow
+			write(t, s, func(tx control.Tx) error {
+				if err := tx.Update(t.Context(), &w.project, "visibility", "builds_forks"); err != nil {
+					return err
+				}
+				return tx.Update(t.Context(), &w.class, "allow_forks")
+			})
+			w.queue(t, nil)
+			if got := len(w.taken(t, w.class.ID)) == 1; got != c.claimed {
+				t.Errorf("claimed is %v", got)
+			}
+		})
+	}
+}
+
+func onlyAskedClasses(t *testing.T, s control.Store) {
+	w := newTown(t, s)
+	second, third := w.classIn(t), w.classIn(t)
+	one := w.queue(t, nil).ID
+	two := w.queue(t, func(r *control.TaskRow) { r.ClassID = second.ID }).ID
+	three := w.queue(t, func(r *control.TaskRow) { r.ClassID = third.ID }).ID
+	want(t, "of none", w.taken(t))
+	want(t, "of the second and third", w.taken(t, third.ID, second.ID), two, three)
+	want(t, "of the first", w.taken(t, w.class.ID), one)
+}
+
+func projectsShareByWeight(t *testing.T, s control.Store) {
+	w := newTown(t, s)
+	heavy := w.projectIn(t, func(p *control.ProjectRow) { p.Weight = 3 })
+	counts := map[string]int{}
+	of := map[string]string{}
+	for i := range 40 { // the light one came first, with all its tasks
+		id := w.queue(t, func(r *control.TaskRow) { r.Rank = int64(i) }).ID
+		of[id] = "light"
+	}
+	for i := range 40 {
+		id := w.queue(t, func(r *control.TaskRow) { r.ProjectID, r.Rank = heavy.ID, int64(1000+i) }).ID
+		of[id] = "heavy"
+	}
+	limited(t, w, "organizations", 20)
+	for _, id := range w.taken(t, w.class.ID) {
+		counts[of[id]]++
+	}
+	if counts["light"] != 5 || counts["heavy"] != 15 {
+		t.Errorf("of 20 running tasks %v: want 5 and 15 for the weights 1 and 3", counts)
+	}
+}
+
+func queuedClassesAreCounted(t *testing.T, s control.Store) {
+	w, other := newTown(t, s), newTown(t, s)
+	second := w.classIn(t)
+	for range 2 {
+		w.queue(t, nil)
+		w.queue(t, func(r *control.TaskRow) { r.ProjectID, r.OrganizationID = other.project.ID, other.organization.ID })
+	}
+	w.queue(t, func(r *control.TaskRow) { r.ClassID = second.ID })
+	for organization, expected := range map[string]map[string]int{
+		w.organization.ID:     {w.class.ID: 2, second.ID: 1},
+		other.organization.ID: {w.class.ID: 2},
+		"":                    {w.class.ID: 4, second.ID: 1},
+	} {
+		got := read(t, s, func(v control.View) (map[string]int, error) { return v.QueuedClasses(t.Context(), organization) })
+		for class, n := range expected {
+			if got[class] != n {
+				t.Errorf("of %q %d are queued in %s, want %d", organization, got[class], class, n)
+			}
+		}
+		if organization != "" && len(got) != len(expected) {
+			t.Errorf("of %q are queued %v, want %v", organization, got, expected)
+		}
+	}
+	if got := len(w.taken(t, w.class.ID, second.ID)); got != 5 {
+		t.Fatalf("%d were claimed", got)
+	}
+	got := read(t, s, func(v control.View) (map[string]int, error) { return v.QueuedClasses(t.Context(), w.organization.ID) })
+	if len(got) != 0 {
+		t.Errorf("queued are %v after all were claimed", got)
+	}
+}
+
+func aheadIsCounted(t *testing.T, s control.Store) {
+	w := newTown(t, s)
+	project := w.projectIn(t, func(*control.ProjectRow) {})
+	var tasks []control.TaskRow
+	for i := range 4 {
+		tasks = append(tasks, w.queue(t, func(r *control.TaskRow) { r.Rank = int64(i / 2); r.ProjectID = []string{w.project.ID, project.ID}[i%2] }))
+	}
+	for i, task := range tasks {
+		got := read(t, s, func(v control.View) (int, error) { return v.Ahead(t.Context(), task) })
+		if got != i {
+			t.Errorf("%d are ahead of task %d", got, i)
+		}
+	}
+}
+
+func limitedIsKnown(t *testing.T, s control.Store) {
+	for _, table := range []string{"organizations", "projects", "resource_classes"} {
+		w := newTown(t, s)
+		task := w.queue(t, nil)
+		look := func(v control.View) (bool, error) { return v.Limited(t.Context(), task) }
+		if read(t, s, look) {
+			t.Error("a task is limited by nothing")
+		}
+		limited(t, w, table, 1)
+		if !read(t, s, look) {
+			t.Errorf("the limit of %s is not seen", table)
+		}
+	}
+}
+
+// Three organizations share a class; each is at its limit all the time.
+func TestManyClaimersTakeEachTaskOnceAndExceedNoLimit(t *testing.T) {
+	const claimers, each, limit, classLimit = 16, 667, 7, 20
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			s := d.opened(t, d.fresh(t))
+			host := newTown(t, s)
+			host.class.TaskLimit = classLimit
+			write(t, s, func(tx control.Tx) error { return tx.Update(t.Context(), &host.class, "task_limit") })
+			towns := map[string]*town{}
+			for range 3 {
+				w := newTown(t, s)
+				w.organization.TaskLimit = limit
+				towns[w.organization.ID] = w
+				write(t, s, func(tx control.Tx) error {
+					if err := tx.Update(t.Context(), &w.organization, "task_limit"); err != nil {
+						return err
+					}
+					return queueMany(t.Context(), tx, w, host.class.ID, each)
+				})
+			}
+			c := claimers16{t: t, s: s, host: host, claimed: map[string]int{}, running: map[string]int{}}
+			var all sync.WaitGroup
+			for range claimers {
+				all.Go(c.claim)
+			}
+			all.Wait()
+			if len(c.claimed) != 3*each || c.most != classLimit {
+				t.Errorf("%d tasks were claimed, want %d; %d ran at once, want %d", len(c.claimed), 3*each, c.most, classLimit)
+			}
+			for id, n := range c.claimed {
+				if n != 1 {
+					t.Errorf("task %s was claimed %d times", id, n)
+				}
+			}
+			reached := false
+			for id, w := range towns {
+				reached = reached || c.peak[id] == limit
+				if c.peak[id] > limit {
+					t.Errorf("%d tasks of an organization ran at once, over its limit of %d", c.peak[id], limit)
+				}
+				row := read(t, s, func(v control.View) (control.OrganizationRow, error) {
+					return v.OrganizationByName(t.Context(), w.organization.Name)
+				})
+				if row.Running != 0 {
+					t.Errorf("%d are counted as running when all have ended", row.Running)
+				}
+			}
+			if !reached {
+				t.Error("no organization came to its limit: this test does not see whether it holds")
+			}
+		})
+	}
+}
+
+func queueMany(ctx context.Context, tx control.Tx, w *town, class string, n int) error {
+	lane, err := tx.Lane(ctx, class, w.project.ID, "")
+	if err != nil {
+		return err
+	}
+	task := control.TaskRow{
+		JobID: w.job.ID, OrganizationID: w.organization.ID, ProjectID: w.project.ID, ClassID: class, LaneID: lane.ID, State: remuda.Queued,
+	}
+	for range n {
+		task.ID = newID()
+		if err := tx.Insert(ctx, &task); err != nil {
+			return err
+		}
+	}
+	return tx.Count(ctx, task, n, 0)
+}
+
+// claimers16 claims until nothing is left, each of its goroutines holding a few tasks at a time.
+type claimers16 struct {
+	t    *testing.T
+	s    control.Store
+	host *town
+
+	mu      sync.Mutex
+	claimed map[string]int // by task
+	running map[string]int // by organization
+	peak    map[string]int
+	most    int
+}
+
+func (c *claimers16) claim() {
+	var held []control.TaskRow
+	for {
+		var task control.TaskRow
+		err := c.s.Write(c.t.Context(), func(tx control.Tx) (err error) {
+			if task, _, err = c.host.take(c.t.Context(), tx, c.host.class.ID); err == nil {
+				c.count(task, 1)
+			}
+			return err
+		})
+		switch {
+		case err == nil:
+			held = append(held, task)
+		case !errors.Is(err, remuda.NotFound):
+			c.t.Error(err)
+			return
+		case len(held) == 0 && c.left() == 0:
+			return
+		}
+		if len(held) == 3 || err != nil && len(held) > 0 {
+			c.end(held[0])
+			held = slices.Delete(held, 0, 1)
+		}
+	}
+}
+
+func (c *claimers16) left() int {
+	queued := read(c.t, c.s, func(v control.View) (map[string]int, error) { return v.QueuedClasses(c.t.Context(), "") })
+	return queued[c.host.class.ID]
+}
+
+func (c *claimers16) end(task control.TaskRow) {
+	err := c.s.Write(c.t.Context(), func(tx control.Tx) error {
+		task.State = remuda.Succeeded
+		if err := tx.Update(c.t.Context(), &task, "state"); err != nil {
+			return err
+		}
+		c.count(task, -1)
+		return tx.Count(c.t.Context(), task, 0, -1)
+	})
+	if err != nil {
+		c.t.Error(err)
+	}
+}
+
+// count is called inside transitions, so it sees them in their order.
+func (c *claimers16) count(task control.TaskRow, by int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.peak == nil {
+		c.peak = map[string]int{}
+	}
+	if by > 0 {
+		c.claimed[task.ID]++
+	}
+	c.running[task.OrganizationID] += by
+	c.peak[task.OrganizationID] = max(c.peak[task.OrganizationID], c.running[task.OrganizationID])
+	sum := 0
+	for _, n := range c.running {
+		sum += n
+	}
+	c.most = max(c.most, sum)
+}

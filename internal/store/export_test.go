@@ -1,0 +1,4 @@
+package store
+
+// OlderVersion lets tests compare versions.
+var OlderVersion = olderVersion
