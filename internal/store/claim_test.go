@@ -235,7 +235,8 @@ func TestManyClaimersTakeEachTaskOnceAndExceedNoLimit(t *testing.T) {
 					return queueMany(t.Context(), tx, w, host.class.ID, each)
 				})
 			}
-			c := claimers16{t: t, s: s, host: host, claimed: map[string]int{}, running: map[string]int{}}
+			c := &claimers16{t: t, s: s, host: host, left: 3 * each, claimed: map[string]int{}, running: map[string]int{}, peak: map[string]int{}}
+			c.changed = sync.NewCond(&c.mu)
 			var all sync.WaitGroup
 			for range claimers {
 				all.Go(c.claim)
@@ -293,6 +294,9 @@ type claimers16 struct {
 	host *town
 
 	mu      sync.Mutex
+	changed *sync.Cond     // a task has ended
+	ended   int            // how many have
+	left    int            // how many were not claimed yet
 	claimed map[string]int // by task
 	running map[string]int // by organization
 	peak    map[string]int
@@ -302,6 +306,9 @@ type claimers16 struct {
 func (c *claimers16) claim() {
 	var held []control.TaskRow
 	for {
+		c.mu.Lock()
+		ended := c.ended
+		c.mu.Unlock()
 		var task control.TaskRow
 		err := c.s.Write(c.t.Context(), func(tx control.Tx) (err error) {
 			if task, _, err = c.host.take(c.t.Context(), tx, c.host.class.ID); err == nil {
@@ -315,7 +322,7 @@ func (c *claimers16) claim() {
 		case !errors.Is(err, remuda.NotFound):
 			c.t.Error(err)
 			return
-		case len(held) == 0 && c.left() == 0:
+		case len(held) == 0 && !c.waitFor(ended):
 			return
 		}
 		if len(held) == 3 || err != nil && len(held) > 0 {
@@ -325,9 +332,14 @@ func (c *claimers16) claim() {
 	}
 }
 
-func (c *claimers16) left() int {
-	queued := read(c.t, c.s, func(v control.View) (map[string]int, error) { return v.QueuedClasses(c.t.Context(), "") })
-	return queued[c.host.class.ID]
+// waitFor waits until more tasks have ended than had when nothing could be claimed. It is false when all are claimed.
+func (c *claimers16) waitFor(ended int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.left > 0 && c.ended == ended {
+		c.changed.Wait()
+	}
+	return c.left > 0
 }
 
 func (c *claimers16) end(task control.TaskRow) {
@@ -342,17 +354,21 @@ func (c *claimers16) end(task control.TaskRow) {
 	if err != nil {
 		c.t.Error(err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended++
+	c.changed.Broadcast()
 }
 
 // count is called inside transitions, so it sees them in their order.
 func (c *claimers16) count(task control.TaskRow, by int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.peak == nil {
-		c.peak = map[string]int{}
-	}
 	if by > 0 {
 		c.claimed[task.ID]++
+		if c.left--; c.left == 0 {
+			c.changed.Broadcast()
+		}
 	}
 	c.running[task.OrganizationID] += by
 	c.peak[task.OrganizationID] = max(c.peak[task.OrganizationID], c.running[task.OrganizationID])

@@ -53,10 +53,10 @@ func kept(t *rapid.T, s control.Store, attempt string, step *int, most int) map[
 func headAndEndAreKept(t *testing.T, s control.Store) {
 	rapid.Check(t, func(t *rapid.T) {
 		attempt := newID()
-		limit := rapid.Int64Range(1, 200).Draw(t, "limit")
+		limit := rapid.Int64Range(16, 200).Draw(t, "limit")
 		var all []byte
 		var steps [2][]byte
-		for i, size := range rapid.SliceOfN(rapid.IntRange(1, 60), 1, 30).Draw(t, "sizes") {
+		for i, size := range rapid.SliceOfN(rapid.IntRange(1, 120), 1, 10).Draw(t, "sizes") {
 			step := rapid.IntRange(0, 1).Draw(t, "step")
 			data := make([]byte, size)
 			for j := range data {
@@ -71,7 +71,7 @@ func headAndEndAreKept(t *testing.T, s control.Store) {
 				t.Fatalf("the stream has %d bytes, not %d: nothing may fail over the limit", state.Length, len(steps[step]))
 			}
 		}
-		most := rapid.IntRange(1, 100).Draw(t, "most")
+		most := rapid.IntRange(20, 100).Draw(t, "most")
 		held := kept(t, s, attempt, nil, most)
 		if int64(len(held)) > limit {
 			t.Fatalf("%d bytes are kept, over the limit of %d", len(held), limit)

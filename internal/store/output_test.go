@@ -166,7 +166,7 @@ func piecesAreTheWhole(t *testing.T, s control.Store) {
 		attempt := newID()
 		steps := []told{{step: pointer(0)}, {step: pointer(1)}, {step: pointer(2)}}
 		all := told{}
-		for i, size := range rapid.SliceOfN(rapid.IntRange(0, 40), 1, 40).Draw(t, "sizes") {
+		for i, size := range rapid.SliceOfN(rapid.IntRange(0, 40), 1, 10).Draw(t, "sizes") {
 			step := rapid.IntRange(0, 2).Draw(t, "step")
 			data := bytes.Repeat([]byte{byte('a' + i%26)}, size)
 			state, err := s.Output().Append(t.Context(), attempt, remuda.Chunk{Step: step, Offset: int64(len(steps[step].data)), Data: data}, wide)
@@ -207,7 +207,7 @@ func piecesAreTheWhole(t *testing.T, s control.Store) {
 
 func readsAreBounded(t *testing.T, s control.Store) {
 	attempt := newID()
-	big := make([]byte, 3<<20)
+	big := make([]byte, 1<<20)
 	for i := range big {
 		big[i] = byte(rand.Uint32())
 	}
