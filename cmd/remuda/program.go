@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -83,20 +84,25 @@ func (p *program) complain(err error) {
 	var refused *remuda.Error
 	if errors.As(err, &refused) {
 		for _, field := range refused.Fields {
-			fmt.Fprintf(p.stderr, "  %s: %s\n", field.Location, field.Message)
+			fmt.Fprintf(p.stderr, "  %s: %s\n", plain(field.Location), plain(field.Message))
 		}
-		if hint := hints[refused.Kind]; hint != "" && p.talksToServer(refused) {
-			fmt.Fprintf(p.stderr, "  %s\n", hint)
-		}
+	}
+	if hint := hint(err); hint != "" {
+		fmt.Fprintf(p.stderr, "  %s\n", hint)
 	}
 }
 
-// hints say what to do where the control plane cannot know it.
-var hints = map[remuda.Kind]string{
-	remuda.Unauthenticated: "give a token by --token-file or REMUDA_TOKEN, or keep one with 'remuda login'",
+// hint says what to do where the control plane cannot know it.
+func hint(err error) string {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted):
+		return "if its certificate comes from a CA of your own, name that with --ca-file"
+	case errors.Is(err, remuda.Unauthenticated):
+		return "give a token by --token-file or REMUDA_TOKEN_FILE, or keep one with 'remuda login'"
+	}
+	return ""
 }
-
-func (p *program) talksToServer(e *remuda.Error) bool { return e.Cause == nil }
 
 // page is what a command's help says.
 type page struct {
