@@ -68,7 +68,7 @@ func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, r
 	if !slices.Contains(next(from), to) {
 		return fmt.Errorf("task %s cannot go from %s to %s", task.ID, from, to)
 	}
-	if (to == remuda.Failed) != slices.Contains(mayFail(from), reason) {
+	if to == remuda.Failed && !slices.Contains(mayFail(from), reason) || to != remuda.Failed && reason != "" {
 		return fmt.Errorf("task %s cannot go from %s to %s for the reason %q", task.ID, from, to, reason)
 	}
 	task.State, task.Reason, task.Detail = to, reason, detail
