@@ -3,6 +3,7 @@ package control_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -321,4 +322,14 @@ func (r *ranch) lastEvent() int64 {
 		}
 		last = events[len(events)-1].ID
 	}
+}
+
+// secretsOf opens what only the runner may read.
+func (r *ranch) secretsOf(h horse, c remuda.Claim) remuda.ClaimSecrets {
+	r.t.Helper()
+	plain, err := h.key.Open([]byte(c.ID), c.Sealed)
+	done(r.t, err)
+	var secrets remuda.ClaimSecrets
+	done(r.t, json.Unmarshal(plain, &secrets))
+	return secrets
 }

@@ -89,7 +89,9 @@ func verbs() []verb {
 
 func organizationVerbs() []verb {
 	return []verb{
-		everyoneMay("list organizations", func(ctx context.Context, d door, _ *stage) error { return second(d.Organizations(ctx, control.PageQuery{})) }),
+		everyoneMay("list organizations", func(ctx context.Context, d door, _ *stage) error {
+			return second(d.Organizations(ctx, control.PageQuery{}))
+		}),
 		sees("show an organization", func(ctx context.Context, d door, _ *stage) error { return second(d.Organization(ctx, "acme")) }),
 		sees("suggest a namespace", func(ctx context.Context, d door, _ *stage) error {
 			err := second(d.SuggestNamespace(ctx, "acme"))
@@ -108,7 +110,9 @@ func organizationVerbs() []verb {
 			return second(d.ChangeOrganization(ctx, "acme", control.OrganizationChange{TaskLimit: pointer(0)}))
 		}),
 		instanceMay("delete an organization", func(ctx context.Context, d door, s *stage) error { return d.DeleteOrganization(ctx, s.bare(ctx)) }),
-		everyoneMay("list namespaces", func(ctx context.Context, d door, _ *stage) error { return second(d.Namespaces(ctx, control.PageQuery{})) }),
+		everyoneMay("list namespaces", func(ctx context.Context, d door, _ *stage) error {
+			return second(d.Namespaces(ctx, control.PageQuery{}))
+		}),
 		sees("show a namespace", func(ctx context.Context, d door, _ *stage) error { return second(d.Namespace(ctx, "acme")) }),
 		{"claim a second namespace", func(ctx context.Context, d door, s *stage) error {
 			return second(d.ClaimNamespace(ctx, "acme", s.name()))
@@ -121,8 +125,12 @@ func organizationVerbs() []verb {
 		instanceMay("rename a namespace", func(ctx context.Context, d door, _ *stage) error {
 			return second(d.RenameNamespace(ctx, "acme", "acme"))
 		}),
-		sees("list projects", func(ctx context.Context, d door, _ *stage) error { return second(d.Projects(ctx, "acme", control.PageQuery{})) }),
-		sees("show a project", func(ctx context.Context, d door, s *stage) error { return second(d.Project(ctx, "acme", s.project(ctx))) }),
+		sees("list projects", func(ctx context.Context, d door, _ *stage) error {
+			return second(d.Projects(ctx, "acme", control.PageQuery{}))
+		}),
+		sees("show a project", func(ctx context.Context, d door, s *stage) error {
+			return second(d.Project(ctx, "acme", s.project(ctx)))
+		}),
 		adminMay("make a project", func(ctx context.Context, d door, s *stage) error {
 			return second(d.CreateProject(ctx, remuda.Project{Organization: "acme", Name: s.name()}))
 		}),
@@ -151,7 +159,9 @@ func classVerbs() []verb {
 		{"open a class to all", func(ctx context.Context, d door, s *stage) error {
 			return second(d.ChangeResourceClass(ctx, s.class(ctx), control.ResourceClassChange{Access: pointer(remuda.AccessAll)}))
 		}, remuda.Forbidden, remuda.Forbidden, remuda.Forbidden, remuda.NotFound, ok},
-		adminMay("delete a class", func(ctx context.Context, d door, s *stage) error { return d.DeleteResourceClass(ctx, s.class(ctx), false) }),
+		adminMay("delete a class", func(ctx context.Context, d door, s *stage) error {
+			return d.DeleteResourceClass(ctx, s.class(ctx), false)
+		}),
 		everyoneMay("list runners", func(ctx context.Context, d door, _ *stage) error {
 			return second(d.Runners(ctx, control.RunnerFilter{}, control.PageQuery{}))
 		}),
@@ -170,7 +180,9 @@ func classVerbs() []verb {
 
 func tokenVerbs() []verb {
 	list := func(f control.TokenFilter) func(context.Context, control.UserDoor, *stage) error {
-		return func(ctx context.Context, d door, _ *stage) error { return second(d.Tokens(ctx, f, control.PageQuery{})) }
+		return func(ctx context.Context, d door, _ *stage) error {
+			return second(d.Tokens(ctx, f, control.PageQuery{}))
+		}
 	}
 	return []verb{
 		{"list tokens", list(control.TokenFilter{}), remuda.Forbidden, remuda.Forbidden, ok, ok, ok},
