@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(running.end)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each command of a test with -race ends a second later
 			e.Setenv("__FANG_TEST_WIDTH", "100")
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
@@ -116,7 +117,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	command := exec.Command(path, args[3:]...)
 	command.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "KEY", "server"} {
+	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "GORACE", "KEY", "server"} {
 		if value := ts.Getenv(name); value != "" {
 			command.Env = append(command.Env, name+"="+value)
 		}
