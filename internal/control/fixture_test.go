@@ -333,3 +333,5 @@ func (r *ranch) secretsOf(h horse, c remuda.Claim) remuda.ClaimSecrets {
 	done(r.t, json.Unmarshal(plain, &secrets))
 	return secrets
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
