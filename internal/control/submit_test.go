@@ -136,7 +136,6 @@ func TestAParallelJobIsTasksThatKnowTheirIndex(t *testing.T) {
 func TestAnIdempotencyKeyIsItsSubmittersAndForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRanch(t)
-		r.run()
 		ctx, member := t.Context(), r.user(remuda.RoleMember)
 		first := got(r.admin.Submit(ctx, hello(), "k"))(t)
 		last := r.lastEvent()
@@ -160,7 +159,12 @@ func TestAnIdempotencyKeyIsItsSubmittersAndForADay(t *testing.T) {
 		if len(again.Tasks) != 1 || again.Tasks[0].State != remuda.Canceled {
 			t.Errorf("after a retry it is answered with %+v", again.Tasks)
 		}
-		time.Sleep(25 * time.Hour)
+		time.Sleep(24*time.Hour - time.Minute)
+		stop := r.run()
+		time.Sleep(59 * time.Second)
+		same(t, "again, a day later", first.ID, got(r.admin.Submit(ctx, hello(), "k"))(t).ID)
+		time.Sleep(2 * time.Minute)
+		stop()
 		if got(r.admin.Submit(ctx, hello(), "k"))(t).ID == first.ID {
 			t.Error("the key is remembered for longer than a day")
 		}

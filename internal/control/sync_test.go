@@ -230,7 +230,7 @@ func TestAWakeUpGoesToARunnerThatCanTakeTheTask(t *testing.T) {
 
 // A request that ends the moment it is woken passes its wake-up on.
 func TestAWakeUpIsNotLostWithTheOneWhoHadIt(t *testing.T) {
-	for i := range 20 {
+	for i := range 8 {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRanch(t)
 			ctx, cut := context.WithCancel(t.Context())
