@@ -67,8 +67,33 @@ const (
 
 	// Larger ones were not written by an agent.
 	resultLimit = 1 << 20
-	masksLimit  = 64 << 20
+	masksLimit  = 2 << 20 // of the file, in which a value may be six times as long as it is
 )
+
+// A filter costs some hundred times the memory of what it hides, and the runner makes one of what a task left behind.
+const (
+	mostMasks    = 200
+	longestMask  = 64 << 10
+	longestMasks = 256 << 10 // all together
+)
+
+// maskBudget counts what a task asks to hide beside its secrets.
+type maskBudget struct{ values, bytes int }
+
+// add says why a value is one too many.
+func (b *maskBudget) add(value string) error {
+	switch {
+	case len(value) > longestMask:
+		return fmt.Errorf("a value to hide may have %d KiB", longestMask>>10)
+	case b.values >= mostMasks:
+		return fmt.Errorf("a task may hide %d values beside its secrets", mostMasks)
+	case b.bytes+len(value) > longestMasks:
+		return fmt.Errorf("the values that a task hides beside its secrets may have %d KiB together", longestMasks>>10)
+	}
+	b.values++
+	b.bytes += len(value)
+	return nil
+}
 
 // prepare makes what steps need, and a folder to work in if there is none. It fails when an agent was here before: one attempt is carried out once.
 func (f Folder) prepare(work bool) error {
@@ -160,6 +185,7 @@ func (f Folder) addMask(value string) error {
 }
 
 // masks are the values that were added while running. A line that was cut by the agent's death had not taken effect.
+// More than an agent adds is an error: without all of them no output can be shown.
 func (f Folder) masks() ([]string, error) {
 	data, err := f.read(masksName, masksLimit)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -169,11 +195,16 @@ func (f Folder) masks() ([]string, error) {
 		return nil, fmt.Errorf("read the masks: %w", err)
 	}
 	var values []string
+	var budget maskBudget
 	for line := range strings.Lines(string(data)) {
 		var value string
-		if json.Unmarshal([]byte(line), &value) == nil {
-			values = append(values, value)
+		if json.Unmarshal([]byte(line), &value) != nil {
+			continue
 		}
+		if err := budget.add(value); err != nil {
+			return nil, fmt.Errorf("read the masks: %w", err)
+		}
+		values = append(values, value)
 	}
 	return values, nil
 }
@@ -184,28 +215,33 @@ func (f Folder) spools() ([]int, error) { return f.numbers(spoolSuffix) }
 // pipes are the numbers of the steps that have a pipe, in order.
 func (f Folder) pipes() ([]int, error) { return f.numbers(pipeSuffix) }
 
+// numbers asks for each name that there may be: steps could have filled the folder with more than anybody wants to list.
 func (f Folder) numbers(suffix string) ([]int, error) {
 	root, err := os.OpenRoot(string(f))
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), stepsName)
+	steps, err := root.OpenRoot(stepsName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	defer steps.Close()
 	var numbers []int
-	for _, entry := range entries {
-		name, ok := strings.CutSuffix(entry.Name(), suffix)
-		n, err := strconv.Atoi(name)
-		if ok && err == nil && strconv.Itoa(n) == name && n >= 0 && n < 10000 {
+	for n := range mostSteps {
+		_, err := steps.Lstat(strconv.Itoa(n) + suffix)
+		switch {
+		case err == nil:
 			numbers = append(numbers, n)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		case suffix == pipeSuffix:
+			return numbers, nil // They were made all at once, from the first to the last.
 		}
 	}
-	slices.Sort(numbers)
 	return numbers, nil
 }
 

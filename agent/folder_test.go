@@ -1,9 +1,11 @@
 package agent_test
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -123,3 +125,65 @@ func TestAHandoffIsOneWholeDocument(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// The runner, who may be root, makes a filter of what a task says it hides.
+func TestMoreMasksThanATaskMayHaveWithholdItsOutput(t *testing.T) {
+	many := func(n, length int) string {
+		var lines strings.Builder
+		for i := range n {
+			lines.WriteString(strconv.Quote(fmt.Sprintf("%0*d", length, i)) + "\n")
+		}
+		return lines.String()
+	}
+	for name, test := range map[string]struct {
+		masks string
+		sent  bool
+	}{
+		"as many as may be":  {many(200, 1300), true},
+		"as long as may be":  {many(4, 64<<10), true},
+		"too many":           {many(201, 10), false},
+		"one that is long":   {many(1, 64<<10+1), false},
+		"too long together":  {many(5, 64<<10), false},
+		"an endless file":    {strings.Repeat("\n", 3<<20), false},
+		"no more than lines": {strings.Repeat("\n", 1<<20), true},
+	} {
+		folder, plane := agent.Folder(t.TempDir()), agenttest.NewPlane()
+		begun(t, plane)
+		for file, text := range map[string]string{folder.Spool(0): "output", filepath.Join(string(folder), "masks"): test.masks} {
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := agent.Ship(t.Context(), plane, folder, nil, quiet())
+		if sent := plane.Output(0) == "output"; sent != test.sent || (err == nil) != test.sent {
+			t.Errorf("%s: sent is %t, %v", name, sent, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "is withheld") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestOnlyNamesThatStepsHaveAreAskedFor(t *testing.T) {
+	folder, plane := agent.Folder(t.TempDir()), agenttest.NewPlane()
+	begun(t, plane)
+	if err := os.Mkdir(filepath.Join(string(folder), "steps"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{2, 999, 1000, 5000} {
+		if err := os.WriteFile(folder.Spool(n), []byte("output"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := agent.Ship(t.Context(), plane, folder, nil, quiet()); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]string{2: "output", 999: "output", 1000: "", 5000: ""} {
+		if got := plane.Output(n); got != want {
+			t.Errorf("of step %d %q was sent, want %q", n, got, want)
+		}
+	}
+}

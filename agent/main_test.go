@@ -127,6 +127,9 @@ func masks(_ context.Context, task *agent.Task) (remuda.Result, error) {
 	if err := errors.Join(step.Start(), task.Mask("learned-while-running")); err != nil {
 		return remuda.Result{}, err
 	}
+	if err := task.Mask(strings.Repeat("long", 20000)); err == nil {
+		return remuda.Result{}, errors.New("a value was taken that no successor would read")
+	}
 	_, _ = fmt.Fprintln(step.Output(), "I learned-while-running that")
 	step.Finish(remuda.StepFailed, nil, "ended by learned-while-running")
 	return remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: "told: learned-while-running"}, nil

@@ -22,8 +22,8 @@ type Remains struct {
 	pipes  map[int]*os.File // by step; what lies in them stays as long as we have them open
 }
 
-// mostHeld bounds the files that one claim makes its runner open: as many as a claim may have steps.
-const mostHeld = 1000
+// mostSteps is how many steps a claim may have. It bounds the files that one claim makes its runner open.
+const mostSteps = 1000
 
 // Hold takes hold of the steps' pipes, so that what lies in one when the agent is killed stays there. The executor calls
 // it when the agent asks leave to begin; one that adopts an agent, as soon as it can, and in any case before the steps'
@@ -34,7 +34,7 @@ func Hold(folder Folder) (*Remains, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hold the steps' output: %w", err)
 	}
-	for _, n := range numbers[:min(len(numbers), mostHeld)] {
+	for _, n := range numbers {
 		file, err := folder.open(path.Join(stepsName, strconv.Itoa(n)+pipeSuffix), os.O_RDONLY, pipe)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -66,7 +66,8 @@ func (r *Remains) Ship(ctx context.Context, plane Plane, secrets map[string]stri
 	}
 	masks, err := r.folder.masks()
 	if err != nil {
-		return fmt.Errorf("send what a dead agent left: %w", err)
+		// Rather nothing than something that should be hidden.
+		return fmt.Errorf("all output that was not sent yet is withheld: %w", err)
 	}
 	filter := redact.New(append(slices.Collect(maps.Values(secrets)), masks...)...)
 	var errs []error

@@ -39,6 +39,9 @@ type Task struct {
 	talking sync.WaitGroup
 	unsent  atomic.Bool
 
+	masking sync.Mutex
+	masks   maskBudget
+
 	turn chan struct{} // closed when the output of the last step that others wait for is sent; nil before the first
 }
 
@@ -71,7 +74,13 @@ func newTask(o Options, steps []remuda.Step) *Task {
 func (t *Task) Step(n int) *Step { return t.steps[n] }
 
 // Mask hides value in all output from now on, also when a successor sends it. Call it before anything can print it.
+// A task may hide 200 values, of 64 KiB each and 256 KiB together.
 func (t *Task) Mask(value string) error {
+	t.masking.Lock()
+	defer t.masking.Unlock()
+	if err := t.masks.add(value); err != nil {
+		return err
+	}
 	if err := t.Folder.addMask(value); err != nil {
 		return err
 	}
