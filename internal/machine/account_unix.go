@@ -52,11 +52,13 @@ func agentAccount(config Config, log *slog.Logger) (account, error) {
 			err = fmt.Errorf("user %s is root by another name: say root, if that is meant", config.User)
 		}
 		return a, err
+	case ownUsers(config):
+		return someTask(), nil
 	}
 	return unprivileged(log)
 }
 
-// unprivileged is who runs the agents of a root that says nothing.
+// unprivileged is who runs the agents of a root that says nothing, where tasks share a user.
 func unprivileged(log *slog.Logger) (account, error) {
 	a, err := lookUp("remuda-task")
 	if err != nil {

@@ -32,12 +32,14 @@ type attempt struct {
 	place
 	work    runner.Work
 	record  record
+	account account
 	process *process // nil when it ended before we came
 	exit    exit     // how it ended
 	log     *slog.Logger
 
 	holding sync.Mutex
 	remains *agent.Remains // what its steps write, held from before they begin
+	unheld  bool           // it was said that they cannot be held
 }
 
 // Execute carries out a claim; see runner.Executor.
@@ -49,6 +51,13 @@ func (e *Executor) Execute(ctx context.Context, w runner.Work) (remuda.Result, e
 	a := &attempt{Executor: e, place: p, work: w, exit: unknownExit(), log: e.log.With("claim", w.Claim.ID, "task", w.Claim.Task.ID)}
 	if a.record, err = p.read(); err != nil {
 		return remuda.Result{}, err
+	}
+	a.account = e.accountOf(p, a.record)
+	defer e.running.Add(-1)
+	if e.running.Add(1) > 1 && e.uids == nil {
+		e.together.Do(func() {
+			e.log.Warn("tasks that run at once run as one user: each can read and kill the others")
+		})
 	}
 	switch {
 	case a.record.Ended:
@@ -123,7 +132,10 @@ func (a *attempt) hold() {
 	}
 	remains, err := agent.Hold(a.folder())
 	if err != nil {
-		a.log.Warn("the agent's folder is not as an agent leaves it", "error", err)
+		if !a.unheld { // A task can ask to begin as often as it likes.
+			a.log.Warn("the agent's folder is not as an agent leaves it", "error", err)
+		}
+		a.unheld = true
 		return
 	}
 	a.remains = remains
@@ -145,11 +157,22 @@ func (a *attempt) prepare() error {
 	if err := a.Forget(context.Background(), a.id); err != nil {
 		return err
 	}
+	var err error
+	if a.uids != nil {
+		if a.record.UID, err = a.uids.take(a.id); err != nil {
+			return err
+		}
+		a.account = a.accountOf(a.place, a.record)
+	}
 	if err := a.make(a.account); err != nil {
 		return err
 	}
-	var err error
-	if a.record.Workspace, err = a.workspace(a.id); err != nil {
+	if a.uids != nil {
+		if err := a.writePasswd(a.account); err != nil {
+			return err
+		}
+	}
+	if a.record.Workspace, err = a.workspace(a.id, a.account); err != nil {
 		return err
 	}
 	a.record.Socket, a.record.SocketDir, err = a.socketPlace()
@@ -179,6 +202,7 @@ func (a *attempt) start() error {
 		output:  errorOutput,
 		group:   a.record.Group,
 		account: a.account,
+		passwd:  a.passwd(),
 	})
 	_ = input.Close()
 	_ = errorOutput.Close()
@@ -261,11 +285,16 @@ func (a *attempt) gather(ctx context.Context) (remuda.Result, error) {
 		a.record.Result, a.record.Fault = nil, err.Error()
 	}
 	// The order matters: a successor that finds no folder must find the result.
-	if err := a.write(a.record); err != nil {
-		return remuda.Result{}, err
-	}
+	unwritten := a.write(a.record)
 	if err := a.clean(a.place, a.record); err != nil {
 		a.log.Error("something of the task is left on this machine", "error", err)
+		a.record.Unclean = true
+	}
+	if unwritten != nil || a.record.Unclean {
+		// The disk may have been full of what the task wrote.
+		if unwritten = a.write(a.record); unwritten != nil {
+			a.log.Error("a successor would not know how the task ended", "error", unwritten)
+		}
 	}
 	return result, err
 }

@@ -8,10 +8,11 @@
 //	    record.json       what a successor must know: the process, its group, how it ended
 //	    agent.sock        where the agent speaks; the runner forwards it with the claim's token
 //	    agent.log         what the agent says on standard error
+//	    passwd            what the task finds as /etc/passwd, when it has a user of its own
 //	    task/             the claim folder (see agent.Folder), the agent user's own
 //
-// The agent gets an environment of two variables, a session and, where the host has cgroup v2, a group of its own, an
-// unprivileged user when the runner is root, and no way to gain privileges. Its claim travels on standard input.
+// The agent gets an environment of two variables, a session and, where the host has cgroup v2, a group of its own, no
+// way to gain privileges, and, when the runner is root and nobody said whom to take, a user whom no other task has. Its claim travels on standard input.
 //
 // When the runner's process ends while tasks run, they run on (unless Config.DieWithParent), and the next process that
 // uses the folder adopts them. A service manager must not kill them with the runner: KillMode=process in systemd.
@@ -28,6 +29,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/remuda-dev/remuda/runner"
 )
@@ -39,8 +41,9 @@ type Config struct {
 	Dir string
 	// Agent is the command that starts a task-agent: the path of remuda-agent, or ["/path/remuda", "agent"].
 	Agent []string
-	// User runs the agents when the runner is root: remuda-task where it exists, else nobody, when empty. Tasks run as
-	// root only if this says "root". A runner that is not root runs them as itself.
+	// User runs the agents when the runner is root. When it is empty, each has a user of its own, without an account; or,
+	// where there is one WorkingDirectory for all and outside of Linux, remuda-task if it exists, else nobody. Tasks run
+	// as root only if this says "root". A runner that is not root runs them as itself.
 	User string
 	// CommandPrefix stands before the agent's command, such as ["nice", "-n", "10"] or ["sudo", "-niHu", "ci", "--"]. With
 	// sudo, doas or runuser and their -u, that user is the agent's, and becomes it by the prefix alone; it may then gain
@@ -73,6 +76,10 @@ type Executor struct {
 	log     *slog.Logger
 	lock    *os.File
 	groups  groups
+	uids    *uids // nil when all tasks are of one user
+
+	nameless, together sync.Once // what is to be said once
+	running            atomic.Int32
 
 	mu     sync.Mutex
 	agents map[int]bool // live children, which nobody else may reap
@@ -102,6 +109,9 @@ func New(config Config, log *slog.Logger) (*Executor, error) {
 		return nil, fmt.Errorf("the runner's folder %s: %w", config.Dir, err)
 	}
 	e := &Executor{config: config, account: account, log: log, lock: lock, agents: map[int]bool{}}
+	if e.uids, err = openUIDs(config, log); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
 	if err := e.prepare(); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -131,7 +141,7 @@ func (e *Executor) prepare() error {
 
 // Close lets another process use the folder. No Execute may be under way.
 func (e *Executor) Close() error {
-	if err := e.lock.Close(); err != nil {
+	if err := errors.Join(e.uids.close(), e.lock.Close()); err != nil {
 		return fmt.Errorf("let go of the runner's folder: %w", err)
 	}
 	return nil
@@ -157,16 +167,22 @@ func (e *Executor) Forget(_ context.Context, claimID string) error {
 		return err
 	}
 	if _, err := os.Lstat(p.dir); errors.Is(err, fs.ErrNotExist) {
+		e.release(claimID)
 		return nil
 	}
 	r, err := p.read()
 	if err != nil {
 		e.log.Warn("the record of a claim cannot be read", "claim", claimID, "error", err)
 	}
+	if r.UID == 0 {
+		r.UID = e.accountOf(p, r).uidOfTask() // Of a runner that died before it could note it.
+	}
 	if !r.Ended {
 		if err := e.end(r, findProcess(r)); err != nil {
 			return fmt.Errorf("forget claim %s: %w", claimID, err)
 		}
+	}
+	if !r.Ended || r.Unclean {
 		if err := e.clean(p, r); err != nil {
 			return fmt.Errorf("forget claim %s: %w", claimID, err)
 		}
@@ -174,7 +190,14 @@ func (e *Executor) Forget(_ context.Context, claimID string) error {
 	if err := p.remove(r); err != nil {
 		return fmt.Errorf("forget claim %s: %w", claimID, err)
 	}
+	e.release(claimID)
 	return nil
+}
+
+func (e *Executor) release(claimID string) {
+	if e.uids != nil {
+		e.uids.release(claimID)
+	}
 }
 
 // place is where a claim lies. An id that is no plain name is refused: it comes from outside.

@@ -22,12 +22,14 @@ type place struct {
 
 func (p place) folder() agent.Folder { return agent.Folder(filepath.Join(p.dir, "task")) }
 func (p place) log() string          { return filepath.Join(p.dir, "agent.log") }
+func (p place) passwd() string       { return filepath.Join(p.dir, "passwd") }
 func (p place) recordPath() string   { return filepath.Join(p.dir, "record.json") }
 
 // record is what the runner must know of a claim after its own death. It is on disk before the agent gets its claim:
 // an agent without a record has done nothing.
 type record struct {
 	Pid       int    `json:"pid,omitempty"`
+	UID       uint32 `json:"uid,omitempty"`     // the claim's own user, whom no other claim has
 	Started   string `json:"started,omitempty"` // tells the process from a later one with the same pid
 	Group     string `json:"group,omitempty"`   // its cgroup
 	Folder    string `json:"folder,omitempty"`  // the agent's
@@ -35,9 +37,10 @@ type record struct {
 	SocketDir string `json:"socket_dir,omitempty"` // made for the socket alone
 	Workspace string `json:"workspace,omitempty"`  // outside of the claim folder
 	// Ended says that nothing runs any more and all is said but the last word: Result, or what went wrong.
-	Ended  bool           `json:"ended,omitempty"`
-	Result *remuda.Result `json:"result,omitempty"`
-	Fault  string         `json:"fault,omitempty"`
+	Ended   bool           `json:"ended,omitempty"`
+	Unclean bool           `json:"unclean,omitempty"` // cleaning is to be tried again
+	Result  *remuda.Result `json:"result,omitempty"`
+	Fault   string         `json:"fault,omitempty"`
 }
 
 // outcome is what Execute says of a claim that has ended.
@@ -81,7 +84,7 @@ func (p place) write(r record) error {
 
 // remove takes away what is left when the task itself is cleaned.
 func (p place) remove(r record) error {
-	err := os.RemoveAll(p.dir)
+	err := removeTree(p.dir)
 	if r.SocketDir != "" {
 		err = errors.Join(err, os.RemoveAll(r.SocketDir))
 	}
@@ -147,7 +150,7 @@ func (p place) lastLines() string {
 }
 
 // workspace is where a claim's steps start, when that is outside of its folder: made when it is absent.
-func (e *Executor) workspace(claimID string) (string, error) {
+func (e *Executor) workspace(claimID string, owner account) (string, error) {
 	if e.config.WorkingDirectory == "" {
 		return "", nil
 	}
@@ -160,7 +163,7 @@ func (e *Executor) workspace(claimID string) (string, error) {
 		}
 	}
 	if err == nil {
-		err = e.account.own(dir)
+		err = owner.own(dir)
 	}
 	if err != nil {
 		return "", fmt.Errorf("make the working directory: %w", err)
@@ -173,31 +176,11 @@ func (e *Executor) clean(p place, r record) error {
 	err := removeTree(string(p.folder()))
 	if r.Workspace != "" && e.config.CleanupWorkingDirectory {
 		err = errors.Join(err, removeTree(r.Workspace))
+	} else if r.Workspace != "" && r.UID != 0 {
+		err = errors.Join(err, closeWorkspace(r.Workspace, r.UID))
 	}
 	if err != nil {
 		return fmt.Errorf("clean up after the task: %w", err)
 	}
 	return nil
-}
-
-// removeTree removes a folder, also where a task took away its owner's permissions. It follows no links.
-func removeTree(dir string) error {
-	err := os.RemoveAll(dir)
-	if err == nil || !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	root, err := os.OpenRoot(filepath.Dir(dir))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	// Before a folder is read it is made readable; its entries come after itself.
-	_ = root.Chmod(filepath.Base(dir), 0o700)
-	_ = fs.WalkDir(root.FS(), filepath.Base(dir), func(path string, entry fs.DirEntry, _ error) error {
-		if entry != nil && entry.IsDir() {
-			return root.Chmod(filepath.FromSlash(path), 0o700)
-		}
-		return nil
-	})
-	return os.RemoveAll(dir)
 }

@@ -21,6 +21,7 @@ type launching struct {
 	input, output *os.File
 	group         string // a cgroup; may be empty
 	account       account
+	passwd        string // what it is to find as /etc/passwd; may be absent
 }
 
 // exit is how a process ended.

@@ -58,6 +58,7 @@ func (e *Executor) prepareThread(l launching) error {
 		return fmt.Errorf("separate the umask: %w", err)
 	}
 	unix.Umask(0o077)
+	e.giveName(l.passwd)
 	if l.account.byPrefix {
 		return nil // sudo and its like gain privileges; the agent behind them gives them up.
 	}

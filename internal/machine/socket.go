@@ -61,9 +61,14 @@ func forward(socket string, user account, plane http.Handler) (*forwarder, error
 	f := &forwarder{server: &http.Server{
 		Handler:           plane,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // A task could fill the runner's log with broken requests.
 	}}
-	f.serving.Go(func() { _ = f.server.Serve(listener) })
+	f.serving.Go(func() {
+		_ = f.server.Serve(&boundedListener{Listener: listener, free: make(chan struct{}, mostConnections), closed: make(chan struct{})})
+	})
 	return f, nil
 }
 
@@ -71,4 +76,49 @@ func forward(socket string, user account, plane http.Handler) (*forwarder, error
 func (f *forwarder) close() {
 	_ = f.server.Close()
 	f.serving.Wait()
+}
+
+// mostConnections is how many a claim's socket has at once. An agent uses a few; a task can ask for any number, and
+// each costs the runner a file.
+const mostConnections = 16
+
+// boundedListener accepts a connection when fewer than that are open.
+type boundedListener struct {
+	net.Listener
+	free    chan struct{} // has an element for each that is open
+	closed  chan struct{}
+	closing sync.Once
+}
+
+// Accept implements net.Listener.
+func (l *boundedListener) Accept() (net.Conn, error) {
+	select {
+	case l.free <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.free
+		return nil, err
+	}
+	return &boundedConn{Conn: conn, done: func() { <-l.free }}, nil
+}
+
+// Close implements net.Listener.
+func (l *boundedListener) Close() error {
+	l.closing.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+type boundedConn struct {
+	net.Conn
+	closing sync.Once
+	done    func()
+}
+
+// Close implements net.Conn.
+func (c *boundedConn) Close() error {
+	defer c.closing.Do(c.done)
+	return c.Conn.Close()
 }

@@ -29,6 +29,10 @@ func (e *Executor) end(r record, p *process) error {
 		if err := killGroup(r.Group); err != nil {
 			return err
 		}
+	} else if isTaskUser(r.UID) {
+		if err := killUser(r.UID); err != nil {
+			return err
+		}
 	} else if err := e.killTree(r, p); err != nil {
 		return err
 	}
@@ -84,11 +88,12 @@ func (e *Executor) leftOf(r record, p *process, processes []stat) []int {
 	case p != nil && !p.ended:
 		isLeft = func(s stat) bool { return s.parent == r.Pid }
 	case p != nil:
-		self, alone := os.Getpid(), e.isAlone(r.Pid)
+		// Agents adopt the orphans below them, so that those which are ours had one that is dead: this one, or another
+		// whose turn comes.
+		self := os.Getpid()
 		session := sessionOf(processes, self)
 		isLeft = func(s stat) bool {
-			orphan := s.parent == self && s.session != session && !e.isAgent(s.pid)
-			return s.session == r.Pid || orphan && (alone || marked(s.pid, r))
+			return s.session == r.Pid || s.parent == self && s.session != session && !e.isAgent(s.pid)
 		}
 	}
 	descends := map[int]bool{}
@@ -106,18 +111,6 @@ func (e *Executor) leftOf(r record, p *process, processes []stat) []int {
 		}
 	}
 	return found
-}
-
-// isAlone is true when no other agent runs: every orphan is then of the one that is asked for.
-func (e *Executor) isAlone(pid int) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for other := range e.agents {
-		if other != pid {
-			return false
-		}
-	}
-	return true
 }
 
 func (e *Executor) isAgent(pid int) bool {
