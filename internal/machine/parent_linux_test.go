@@ -18,6 +18,8 @@ func asChild(what string, arguments []string) error {
 	switch what {
 	case "remove":
 		return removeTree(arguments[0])
+	case "remove with few files":
+		return removeWithFewFiles(arguments[0])
 	case "run":
 		return runUntilKilled(arguments[0], arguments[1], arguments[2] == "true")
 	}
