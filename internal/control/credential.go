@@ -125,14 +125,14 @@ func (p *Plane) authenticateUser(ctx context.Context, bearer string) (Principal,
 		token, err = v.TokenByHash(ctx, hashToken(bearer))
 		return err
 	})
-	if errors.Is(err, remuda.NotFound) || err == nil && token.Kind == remuda.ClassToken {
+	if errors.Is(err, remuda.NotFound) || err == nil && (token.Kind == remuda.ClassToken || token.RevokedAt != 0) {
 		return Principal{}, unauthenticated()
 	}
 	if err != nil {
 		return Principal{}, fmt.Errorf("authenticate user: %w", err)
 	}
 	p.touchToken(ctx, token.TokenRow)
-	user := User{Name: token.Nickname, Organization: token.Organization, Role: token.Role, Admin: token.Kind == remuda.AdminToken}
+	user := User{Token: token.ID, Name: token.Nickname, Organization: token.Organization, Role: token.Role, Admin: token.Kind == remuda.AdminToken}
 	if token.OrganizationID != nil {
 		user.OrganizationID = *token.OrganizationID
 	}

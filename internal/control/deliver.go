@@ -27,8 +27,12 @@ func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []Attemp
 		return nil, fmt.Errorf("deliver claims: %w", err)
 	}
 	claims := make([]remuda.Claim, 0, len(attempts))
+	size := 0
 	secrets := map[string]map[string]string{} // by job
 	for _, d := range deliveries {
+		if size += len(d.job.Payload) + len(d.job.Secrets); size > maxAnswer && len(claims) > 0 {
+			break // the next sync does not name the rest, and so brings it
+		}
 		values, opened := secrets[d.job.ID]
 		if !opened {
 			if values, err = p.openSecrets(*d.job); err != nil {

@@ -6,11 +6,15 @@
 package control
 
 import (
+	"context"
+	"errors"
+
 	"github.com/remuda-dev/remuda"
 )
 
 // User is who acts: a person or program with an organization token, or the instance's administrator.
 type User struct {
+	Token          string // id of the token; empty for one of ours
 	Name           string // for submitted_by and audit: the token's nickname
 	Organization   string // empty for the instance's administrator
 	OrganizationID string
@@ -106,6 +110,21 @@ func (d UserDoor) may(organizationID string, role remuda.Role, noun, name string
 	default:
 		return nil
 	}
+}
+
+// stillIn says whether the token that opened the door still does, to whoever holds it open for long.
+func (d UserDoor) stillIn(ctx context.Context) error {
+	if d.user.Token == "" {
+		return nil
+	}
+	return d.p.store.Read(ctx, func(v View) error {
+		var token TokenRow
+		err := v.Get(ctx, &token, d.user.Token)
+		if errors.Is(err, remuda.NotFound) || token.RevokedAt != 0 {
+			return unauthenticated()
+		}
+		return err
+	})
 }
 
 // onlyAdmin lets the instance's administrator pass.

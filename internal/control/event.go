@@ -75,6 +75,9 @@ func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]
 		select {
 		case <-woken.C:
 		case <-look.C:
+			if err := d.stillIn(ctx); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return nil
 		}

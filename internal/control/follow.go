@@ -112,6 +112,9 @@ func (d UserDoor) Follow(ctx context.Context, taskID string, q OutputQuery, yiel
 		select {
 		case <-woken.C:
 		case <-look.C:
+			if err := d.stillIn(ctx); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}

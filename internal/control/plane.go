@@ -99,8 +99,8 @@ func (p *Plane) Run(ctx context.Context) error {
 		case <-poll.C:
 			p.poll(ctx)
 		case <-forget.C:
-			if err := p.forgetKeys(ctx); err != nil && ctx.Err() == nil {
-				p.log.Error("forget old idempotency keys", "err", err)
+			if err := p.forget(ctx); err != nil && ctx.Err() == nil {
+				p.log.Error("forget what is old", "err", err)
 			}
 		}
 	}

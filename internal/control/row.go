@@ -90,7 +90,7 @@ type ClassRow struct {
 // Table names it.
 func (ClassRow) Table() string { return "resource_classes" }
 
-// ClassView is a class with what stands beside it.
+// ClassView is a class with what stands beside it. Queued and Runners are counted only where classes are shown.
 type ClassView struct {
 	ClassRow
 	FullName       string `db:"full_name"`
@@ -112,6 +112,7 @@ type TokenRow struct {
 	CreatedBy      string           `db:"created_by"`
 	CreatedAt      Micros           `db:"created_at"`
 	LastUsedAt     Micros           `db:"last_used_at"`
+	RevokedAt      Micros           `db:"revoked_at"` // an admin token's hash is kept, so that no file brings it back
 }
 
 // Table names it.

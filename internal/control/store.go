@@ -35,8 +35,11 @@ type Tx interface {
 	Sign(ctx context.Context, runner string, claims []string, at Micros) error
 	// ReplaceClassAccess says which organizations may use a class whose access is 'some'.
 	ReplaceClassAccess(ctx context.Context, class string, organizations []string) error
-	// ForgetOldKeys drops idempotency keys made before a time, at most 64.
-	ForgetOldKeys(ctx context.Context, before Micros) error
+	// ForgetOldKeys drops idempotency keys made before a time, at most 64; the answer is how many.
+	ForgetOldKeys(ctx context.Context, before Micros) (int64, error)
+	// LeaveSilent has runners leave that hold nothing and were last expected before a time, at most 64; the answer is
+	// how many.
+	LeaveSilent(ctx context.Context, before, now Micros) (int64, error)
 }
 
 // View reads rows.
@@ -52,6 +55,7 @@ type View interface {
 	Projects(ctx context.Context, organization string, p Span) ([]ProjectRow, error)
 	ClassByName(ctx context.Context, full string) (ClassView, error)
 	ClassView(ctx context.Context, id string) (ClassView, error)
+	CountedClass(ctx context.Context, id string) (ClassView, error)
 	Classes(ctx context.Context, f ClassQuery) ([]ClassView, error)
 	ClassAccess(ctx context.Context, class string) ([]OrganizationRow, error)
 	TokenByHash(ctx context.Context, hash []byte) (TokenView, error)

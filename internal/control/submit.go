@@ -94,6 +94,9 @@ func (d UserDoor) submitted(ctx context.Context, job string) (remuda.JobSubmitte
 	return answer, err
 }
 
+// passwordInAddress is https://user:password@host.
+var passwordInAddress = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@`)
+
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,199}$`)
 
 // complete fills in what a submission left out, and refuses what it must not say.
@@ -103,6 +106,10 @@ func complete(s *remuda.Submission) error {
 	}
 	if err := validJob(*s.Job, s.Source); err != nil {
 		return err
+	}
+	if passwordInAddress.MatchString(s.Source.Repository) {
+		const wrong = "a password in the address would be shown to everyone who may see the task; put it into a secret and name that in checkout's token"
+		return &remuda.Error{Kind: remuda.Invalid, Detail: wrong, Fields: []remuda.Field{{Location: "body.source.repository", Message: wrong}}}
 	}
 	for name := range s.Secrets {
 		if !secretName.MatchString(name) {
@@ -244,7 +251,7 @@ func (d UserDoor) repeated(ctx context.Context, t *transition, s remuda.Submissi
 	if err != nil {
 		return "", err
 	}
-	id := fmt.Sprintf("%x", sha256.Sum256([]byte(organization+"\x00"+d.user.Name+"\x00"+key)))
+	id := fmt.Sprintf("%x", sha256.Sum256([]byte(organization+"\x00"+d.user.Token+"\x00"+d.user.Name+"\x00"+key)))
 	var first SubmissionKeyRow
 	err = t.Get(ctx, &first, id)
 	if errors.Is(err, remuda.NotFound) {

@@ -54,12 +54,34 @@ func (p *Plane) swept(err error) error {
 	return nil
 }
 
-// forgetKeys drops idempotency keys whose time is over.
-func (p *Plane) forgetKeys(ctx context.Context) error {
-	return p.store.Write(ctx, func(tx Tx) error {
-		return tx.ForgetOldKeys(ctx, Now()-Micros(keyLife.Microseconds()))
-	})
+// forget drops idempotency keys whose time is over, and has runners leave that have long been lost, which ends their
+// tokens. It goes in small transactions, so that nobody waits for it long.
+func (p *Plane) forget(ctx context.Context) error {
+	for _, drop := range []func(Tx) (int64, error){
+		func(tx Tx) (int64, error) { return tx.ForgetOldKeys(ctx, Now()-Micros(keyLife.Microseconds())) },
+		func(tx Tx) (int64, error) {
+			return tx.LeaveSilent(ctx, Now()-Micros(lostRunnerAfter.Microseconds()), Now())
+		},
+	} {
+		for range mostForgotten {
+			var dropped int64
+			err := p.store.Write(ctx, func(tx Tx) (err error) {
+				dropped, err = drop(tx)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if dropped < 64 {
+				break
+			}
+		}
+	}
+	return nil
 }
+
+// mostForgotten bounds how many transactions of one kind a minute forgets with.
+const mostForgotten = 200
 
 // lose takes an attempt from a runner that gave no sign for too long.
 func (p *Plane) lose(ctx context.Context, read AttemptRow) error {

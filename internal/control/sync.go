@@ -12,6 +12,9 @@ import (
 // maxClaims bounds one answer; the next sync brings the rest.
 const maxClaims = 64
 
+// maxAnswer bounds one answer in bytes of payload, of which a client takes 64 MiB; a claim that is larger goes alone.
+const maxAnswer = 8 << 20
+
 // Sync is a runner's one open request. Its arrival is a sign of life of all claims that it names. It is held until
 // there is something to say, the hold is over, a newer sync of the same runner arrives, or ctx ends.
 func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, error) {
@@ -212,6 +215,7 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 			return err
 		}
 		s.live = append(s.live, attempt)
+		t.wake(runnerTopic(s.runner.ID), everyone) // its newest sync delivers this, should it not be the one that claims
 		if !s.takes() {
 			t.wake(classTopic(task.ClassID), 1)
 		}

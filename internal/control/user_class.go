@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,21 +134,23 @@ func usable(ctx context.Context, v View, full, organization string) (ClassView, 
 	if err != nil {
 		return class, orAbsent(err, "resource class", full)
 	}
+	allowed, err := serves(ctx, v, class, organization)
+	if err == nil && !allowed {
+		err = absent("resource class", full)
+	}
+	return class, err
+}
+
+// serves says whether an organization owns a class or may use it.
+func serves(ctx context.Context, v View, class ClassView, organization string) (bool, error) {
 	if class.OrganizationID == organization || class.Access == remuda.AccessAll {
-		return class, nil
+		return true, nil
 	}
-	if class.Access == remuda.AccessSome {
-		allowed, err := v.ClassAccess(ctx, class.ID)
-		if err != nil {
-			return class, err
-		}
-		for _, o := range allowed {
-			if o.ID == organization {
-				return class, nil
-			}
-		}
+	if class.Access != remuda.AccessSome {
+		return false, nil
 	}
-	return class, absent("resource class", full)
+	allowed, err := v.ClassAccess(ctx, class.ID)
+	return slices.ContainsFunc(allowed, func(o OrganizationRow) bool { return o.ID == organization }), err
 }
 
 // visibleClass finds a class that the user's organization owns or may use.
@@ -173,6 +176,9 @@ func (d UserDoor) ResourceClass(ctx context.Context, name string) (remuda.Resour
 	var allowed []OrganizationRow
 	err := d.p.store.Read(ctx, func(v View) (err error) {
 		if class, err = d.visibleClass(ctx, v, name); err != nil {
+			return err
+		}
+		if class, err = v.CountedClass(ctx, class.ID); err != nil {
 			return err
 		}
 		if d.user.Admin || class.OrganizationID == d.user.OrganizationID {

@@ -181,6 +181,18 @@ func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) 
 	if err := validRegistration(r); err != nil {
 		return remuda.Registered{}, err
 	}
+	// Looked at before anything is written: whoever has no token makes the one writer no work.
+	err := p.store.Read(ctx, func(v View) error {
+		for _, secret := range r.Tokens {
+			if _, err := classTokenOf(ctx, v, secret); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return remuda.Registered{}, err
+	}
 	token := newToken(kindRunner)
 	now := Now()
 	row := RunnerRow{
@@ -189,7 +201,7 @@ func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) 
 		TokenHash: hashToken(token), RegisteredAt: now, LastSeenAt: now, SilentAt: now.after(silentAfter),
 	}
 	answer := remuda.Registered{ID: row.ID, Token: token}
-	err := p.write(ctx, "runner "+row.ID, func(t *transition) error {
+	err = p.write(ctx, "runner "+row.ID, func(t *transition) error {
 		answer.ResourceClasses = nil
 		if err := t.Insert(ctx, &row); err != nil {
 			return err
@@ -214,14 +226,24 @@ func validRegistration(r remuda.Registration) error {
 	return nil
 }
 
+// classTokenOf finds a class token by its secret.
+func classTokenOf(ctx context.Context, v View, secret remuda.Secret) (TokenView, error) {
+	unknown := remuda.Fail(remuda.Unauthenticated, "a class token is unknown or was revoked; make one with 'remuda token create'")
+	if kindOf(secret.Reveal()) != kindClass {
+		return TokenView{}, unknown
+	}
+	token, err := v.TokenByHash(ctx, hashToken(secret.Reveal()))
+	if errors.Is(err, remuda.NotFound) {
+		return token, unknown
+	}
+	return token, err
+}
+
 // serve joins a runner to the classes of its tokens.
 func (t *transition) serve(ctx context.Context, row RunnerRow, tokens []remuda.Secret, answer *remuda.Registered) error {
 	served := map[string]bool{}
 	for _, secret := range tokens {
-		token, err := t.TokenByHash(ctx, hashToken(secret.Reveal()))
-		if errors.Is(err, remuda.NotFound) || err == nil && token.Kind != remuda.ClassToken {
-			return remuda.Fail(remuda.Unauthenticated, "a class token is unknown or was revoked; make one with 'remuda token create'")
-		}
+		token, err := classTokenOf(ctx, t, secret)
 		if err != nil {
 			return err
 		}

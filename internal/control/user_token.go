@@ -127,6 +127,9 @@ func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
 		if err := t.Get(ctx, &row, id); err != nil {
 			return orAbsent(err, "token", id)
 		}
+		if row.RevokedAt != 0 {
+			return absent("token", id)
+		}
 		owner := ""
 		switch {
 		case row.ClassID != nil:
@@ -144,12 +147,16 @@ func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
 		if err := t.event(ctx, "token.revoked", owner, row.ID, string(row.Kind)+" "+row.Nickname); err != nil {
 			return err
 		}
-		return t.Delete(ctx, &row)
+		if row.Kind != remuda.AdminToken {
+			return t.Delete(ctx, &row)
+		}
+		row.RevokedAt = t.now // kept, lest the file that may still hold it brings it back at the next start
+		return t.Update(ctx, &row, "revoked_at")
 	})
 }
 
-// EnsureAdminToken makes token, which the operator keeps in a file, the bootstrap admin token. An empty one is made
-// anew; the answer is the one to keep.
+// EnsureAdminToken makes token, which the operator keeps in a file, the bootstrap admin token, unless it was revoked.
+// An empty one is made anew; the answer is the one to keep.
 func (p *Plane) EnsureAdminToken(ctx context.Context, token string) (string, error) {
 	if token == "" {
 		token = newToken(kindAdmin)
@@ -158,7 +165,10 @@ func (p *Plane) EnsureAdminToken(ctx context.Context, token string) (string, err
 		return "", remuda.Fail(remuda.Invalid, "the admin token is not of the form rmd_adm_…")
 	}
 	err := p.write(ctx, "system", func(t *transition) error {
-		_, err := t.TokenByHash(ctx, hashToken(token))
+		known, err := t.TokenByHash(ctx, hashToken(token))
+		if known.RevokedAt != 0 {
+			return remuda.Fail(remuda.Conflict, "this admin token was revoked; remove the file that holds it to have a new one made")
+		}
 		if remuda.KindOf(err) != remuda.NotFound {
 			return err
 		}

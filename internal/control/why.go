@@ -100,6 +100,9 @@ func whyPolicy(ctx context.Context, v View, task TaskView) (string, error) {
 	if project.Visibility == public && project.BuildsForks && !class.AllowForks {
 		return "the class refuses forks, and project " + project.Name + " is public and builds them", nil
 	}
+	if allowed, err := serves(ctx, v, class, task.OrganizationID); err != nil || !allowed {
+		return task.Class + " does not serve " + task.Organization + " any more; its owner may change that", err
+	}
 	return "", nil
 }
 

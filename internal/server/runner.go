@@ -76,8 +76,9 @@ func (s *Server) syncRunner(ctx context.Context, in *syncRunnerInput) (remuda.Sy
 	hold, end := s.untilClosing(ctx)
 	defer end()
 	answer, err := in.door.Sync(hold, in.Body)
-	if err != nil && errors.Is(context.Cause(hold), errClosing) {
-		return remuda.SyncAnswer{}, errClosing
+	saysNothing := len(answer.Claims)+len(answer.Cancel)+len(answer.Lost) == 0
+	if (err != nil || saysNothing) && errors.Is(context.Cause(hold), errClosing) {
+		return remuda.SyncAnswer{}, errClosing // it asks the next server, and not at once this one again
 	}
 	return answer, err
 }

@@ -65,7 +65,7 @@ var texts = map[string]text{
 	"create-token": {tag: "tokens", summary: "Create a token", description: "The answer has the secret. It is shown here and never again: only its hash is kept.", example: `{"kind": "class", "nickname": "build machines", "resource_class": "acme/linux"}`},
 	"revoke-token": {tag: "tokens", summary: "Revoke a token", description: "It opens nothing from now on. Revoking a class token stops registrations and new claims by it, never tasks that run."},
 
-	"register-runner": {tag: "runners", summary: "Register a runner", description: "The class tokens in the body are the credential. The answer has the runner's own token, shown once.", example: `{"tokens": ["rmd_cls_…"], "name": "builder-1", "version": "0.1.0", "slots": 2, "capabilities": ["job"], "public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`},
+	"register-runner": {tag: "runners", summary: "Register a runner", description: "The class tokens in the body are the credential. The answer has the runner's own token, shown once.", example: `{"tokens": ["rmd_cls_…"], "name": "builder-1", "version": "0.1.0", "slots": 2, "capabilities": ["job"], "public_key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="}`},
 	"list-runners":    {tag: "runners", summary: "List runners"},
 	"show-runner":     {tag: "runners", summary: "Show a runner", description: "With the claims that it holds."},
 	"pause-runner":    {tag: "runners", summary: "Pause a runner", description: "It finishes what it has and takes nothing new until it is resumed."},

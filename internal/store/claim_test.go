@@ -154,6 +154,7 @@ func projectsShareByWeight(t *testing.T, s control.Store) {
 
 func queuedClassesAreCounted(t *testing.T, s control.Store) {
 	w, other := newTown(t, s), newTown(t, s)
+	w.open(t)
 	second := w.classIn(t)
 	for range 2 {
 		w.queue(t, nil)
@@ -221,6 +222,7 @@ func TestManyClaimersTakeEachTaskOnceAndExceedNoLimit(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			s := d.opened(t, d.fresh(t))
 			host := newTown(t, s)
+			host.open(t)
 			host.class.TaskLimit = classLimit
 			write(t, s, func(tx control.Tx) error { return tx.Update(t.Context(), &host.class, "task_limit") })
 			towns := map[string]*town{}

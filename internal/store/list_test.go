@@ -147,8 +147,20 @@ func classesCount(t *testing.T, s control.Store) {
 		w.queue(t, nil)
 	}
 	full := w.namespace.Name + "/" + w.class.Name
+	counted := read(t, s, func(v control.View) (control.ClassView, error) { return v.CountedClass(ctx, w.class.ID) })
+	listed := read(t, s, func(v control.View) ([]control.ClassView, error) {
+		return v.Classes(ctx, control.ClassQuery{Namespace: w.namespace.Name, Span: control.Span{Limit: 5}})
+	})
+	if len(listed) != 1 || listed[0] != counted || counted.Queued != 3 || counted.Runners != 1 {
+		t.Errorf("counted %+v, listed %+v", counted, listed)
+	}
 	byName := read(t, s, func(v control.View) (control.ClassView, error) { return v.ClassByName(ctx, full) })
 	byID := read(t, s, func(v control.View) (control.ClassView, error) { return v.ClassView(ctx, w.class.ID) })
+	byID.Queued, byID.Runners = counted.Queued, counted.Runners
+	if byID != counted {
+		t.Errorf("by id %+v, counted %+v", byID, counted)
+	}
+	byName.Queued, byName.Runners = counted.Queued, counted.Runners
 	if byName != byID || byID.FullName != full || byID.Queued != 3 || byID.Runners != 1 || byID.OrganizationID != w.organization.ID ||
 		byID.Organization != w.organization.Name {
 		t.Errorf("by name %+v, by id %+v", byName, byID)

@@ -175,6 +175,13 @@ func (w *town) classIn(t testing.TB) control.ClassRow {
 	return class
 }
 
+// open lets every organization use the town's class.
+func (w *town) open(t testing.TB) {
+	t.Helper()
+	w.class.Access = remuda.AccessAll
+	write(t, w.s, func(tx control.Tx) error { return tx.Update(t.Context(), &w.class, "access") })
+}
+
 // projectIn adds a project to the town.
 func (w *town) projectIn(t testing.TB, change func(*control.ProjectRow)) control.ProjectRow {
 	t.Helper()

@@ -74,8 +74,10 @@ func (v view) Claimable(_ context.Context, classes []string) (row control.TaskRo
 	}
 	return row, v.one(&row, `select `+movable+` from tasks t where t.state = 'queued' and t.lane_id = (
 		select l.id from lanes l join projects p on p.id = l.project_id join organizations o on o.id = p.organization_id
-			join resource_classes c on c.id = l.class_id`+c.clause()+`
+			join resource_classes c on c.id = l.class_id join namespaces n on n.id = c.namespace_id`+c.clause()+`
 			and l.queued > 0
+			and (n.organization_id = p.organization_id or c.access = 'all' or c.access = 'some' and exists
+				(select 1 from class_access a where a.class_id = c.id and a.organization_id = p.organization_id))
 			and (o.task_limit = 0 or o.running < o.task_limit)
 			and (p.task_limit = 0 or p.running < p.task_limit)
 			and (c.task_limit = 0 or c.running < c.task_limit)

@@ -124,7 +124,10 @@ func oldKeysAreForgotten(t *testing.T, s control.Store) {
 		return n
 	}
 	forget := func() {
-		write(t, s, func(tx control.Tx) error { return tx.ForgetOldKeys(t.Context(), -50) })
+		write(t, s, func(tx control.Tx) error {
+			_, err := tx.ForgetOldKeys(t.Context(), -50)
+			return err
+		})
 	}
 	var old []string
 	for i := range 70 {

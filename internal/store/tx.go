@@ -99,8 +99,14 @@ func (t tx) ReplaceClassAccess(_ context.Context, class string, organizations []
 	return nil
 }
 
-func (t tx) ForgetOldKeys(_ context.Context, before control.Micros) error {
-	_, err := t.exec(`delete from submission_keys where id in
+func (t tx) ForgetOldKeys(_ context.Context, before control.Micros) (int64, error) {
+	return t.exec(`delete from submission_keys where id in
 		(select id from submission_keys where created_at < $1 order by created_at limit 64)`, before)
-	return err
+}
+
+func (t tx) LeaveSilent(_ context.Context, before, now control.Micros) (int64, error) {
+	return t.exec(`update runners set gone_at = $2 where id in (
+		select r.id from runners r where r.gone_at = 0 and r.silent_at < $1
+			and not exists (select 1 from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun'))
+		order by r.silent_at limit 64)`, before, now)
 }

@@ -89,19 +89,28 @@ func (v view) Projects(_ context.Context, organization string, p control.Span) (
 	return rows, v.all(&rows, `select p.* from projects p`+c.page("p", p), c.args...)
 }
 
-const classes = `select c.*, n.name || '/' || c.name as full_name, o.id as organization_id, o.name as organization,
-	(select coalesce(sum(l.queued), 0) from lanes l where l.class_id = c.id) as queued,
-	(select count(*) from runner_classes rc join runners r on r.id = rc.runner_id
-		where rc.class_id = c.id and r.gone_at = 0 and r.silent_at >= $1) as runners
-	from resource_classes c join namespaces n on n.id = c.namespace_id join organizations o on o.id = n.organization_id`
+const (
+	classColumns = `select c.*, n.name || '/' || c.name as full_name, o.id as organization_id, o.name as organization`
+	classTables  = ` from resource_classes c join namespaces n on n.id = c.namespace_id join organizations o on o.id = n.organization_id`
+
+	// Counted from the runners that were heard of lately, not from all that ever served the class: cross join holds
+	// SQLite to that order.
+	classCounts = `, (select coalesce(sum(l.queued), 0) from lanes l where l.class_id = c.id) as queued,
+	(select count(*) from runners r cross join runner_classes rc
+		where r.gone_at = 0 and r.silent_at >= $1 and rc.runner_id = r.id and rc.class_id = c.id) as runners`
+)
 
 func (v view) ClassByName(_ context.Context, full string) (row control.ClassView, err error) {
 	namespace, name, _ := strings.Cut(full, "/")
-	return row, v.one(&row, classes+` where n.name = $2 and c.name = $3`, control.Now(), namespace, name)
+	return row, v.one(&row, classColumns+classTables+` where n.name = $1 and c.name = $2`, namespace, name)
 }
 
 func (v view) ClassView(_ context.Context, id string) (row control.ClassView, err error) {
-	return row, v.one(&row, classes+` where c.id = $2`, control.Now(), id)
+	return row, v.one(&row, classColumns+classTables+` where c.id = $1`, id)
+}
+
+func (v view) CountedClass(_ context.Context, id string) (row control.ClassView, err error) {
+	return row, v.one(&row, classColumns+classCounts+classTables+` where c.id = $2`, control.Now(), id)
 }
 
 func (v view) Classes(_ context.Context, f control.ClassQuery) (rows []control.ClassView, err error) {
@@ -110,7 +119,7 @@ func (v view) Classes(_ context.Context, f control.ClassQuery) (rows []control.C
 	c.where("o.name = $?", f.Organization)
 	c.where(`(o.id = $? or c.access = 'all' or c.access = 'some' and exists
 		(select 1 from class_access a where a.class_id = c.id and a.organization_id = $?))`, f.VisibleTo)
-	return rows, v.all(&rows, classes+c.page("c", f.Span), c.args...)
+	return rows, v.all(&rows, classColumns+classCounts+classTables+c.page("c", f.Span), c.args...)
 }
 
 func (v view) ClassAccess(_ context.Context, class string) (rows []control.OrganizationRow, err error) {
@@ -128,6 +137,7 @@ func (v view) TokenByHash(_ context.Context, hash []byte) (row control.TokenView
 
 func (v view) Tokens(_ context.Context, f control.TokenQuery) (rows []control.TokenView, err error) {
 	var c conditions
+	c.parts = []string{"t.revoked_at = 0"}
 	c.where("t.kind = $?", string(f.Kind))
 	c.where("t.class_id = $?", f.ClassID)
 	c.where("(t.organization_id = $? or n.organization_id = $?)", f.Organization)

@@ -58,7 +58,8 @@ CREATE TABLE tokens (
     role            TEXT NOT NULL,
     created_by      TEXT NOT NULL,
     created_at      BIGINT NOT NULL,
-    last_used_at    BIGINT NOT NULL
+    last_used_at    BIGINT NOT NULL,
+    revoked_at      BIGINT NOT NULL
 );
 CREATE INDEX tokens_class ON tokens (class_id);
 
@@ -85,6 +86,8 @@ CREATE TABLE runners (
     silent_at     BIGINT NOT NULL,
     gone_at       BIGINT NOT NULL
 );
+
+CREATE INDEX runners_heard ON runners (silent_at) WHERE gone_at = 0;
 
 CREATE TABLE runner_classes (
     runner_id TEXT NOT NULL REFERENCES runners (id) ON DELETE CASCADE,
