@@ -44,7 +44,7 @@ type machineSettings struct {
 	Cleanup bool            `yaml:"cleanup_working_directory" flag:"cleanup-working-directory" help:"empty the working directory after each task"`
 	Prefix  []string        `yaml:"command_prefix" flag:"command-prefix" help:"words before the task-agent's command, such as nice,-n,10"`
 	Agent   string          `yaml:"task_agent_directory" flag:"task-agent-directory" help:"folder of remuda-agent; beside remuda when left out"`
-	User    string          `yaml:"user" flag:"user" help:"who runs tasks when the runner is root: remuda-task if there is one, else nobody"`
+	User    string          `yaml:"user" flag:"user" help:"one user for all tasks when the runner is root; each has one of its own when left out"`
 	Veto    []string        `yaml:"veto" flag:"veto" help:"command that is asked before each task, with the claim on its standard input; it refuses by any exit code but 0"`
 
 	Allow       allowSettings     `yaml:"allow"`

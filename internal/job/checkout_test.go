@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -350,5 +351,25 @@ func TestACheckoutThatIsCancelledEndsItsGit(t *testing.T) {
 	}
 	if got := a.Plane.Seen().Steps[0].State; got != remuda.StepCanceled {
 		t.Errorf("the step is %s", got)
+	}
+}
+
+// Tasks of a runner that is root run as a user who owns no repository.
+func TestARepositoryOfAnotherUserIsCheckedOut(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root makes a repository another user's")
+	}
+	r := newRepository(t)
+	err := filepath.WalkDir(r.path, func(path string, _ os.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, 65534, 65534))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{"main", "refs/pull/1/head"} {
+		d := carryOut(t, steps(checkout(remuda.Checkout{}), run(remuda.Run{Command: "cat file"})), from(r.path, ref)).succeeded()
+		if got := d.Plane.Output(1); got == "" {
+			t.Errorf("%s: nothing was checked out", ref)
+		}
 	}
 }
