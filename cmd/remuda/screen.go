@@ -85,7 +85,7 @@ func (s *screen) moved(t remuda.Task) {
 func (s *screen) flush(all bool) {
 	for len(s.held) > 0 {
 		chunk := s.held[0]
-		if chunk.Step != s.current && !all && s.goesOn(s.current) {
+		if chunk.Step != s.current && !all && s.waits(chunk.Step) {
 			return
 		}
 		s.held = s.held[1:]
@@ -105,10 +105,15 @@ func (s *screen) flush(all bool) {
 	}
 }
 
-// goesOn is true when a step has not ended as far as is known and others wait for it.
-func (s *screen) goesOn(n int) bool {
-	step, found := s.step(n)
-	return found && !step.Background && !step.State.Ended()
+// waits is true while it is not known of every step that step n had to wait for that it has ended: what steps wrote
+// comes in order, so their ends are on the way.
+func (s *screen) waits(n int) bool {
+	if _, known := s.step(n); !known {
+		return true
+	}
+	return slices.ContainsFunc(s.steps, func(step remuda.Step) bool {
+		return step.Number < n && !step.Background && !step.State.Ended()
+	})
 }
 
 func (s *screen) step(n int) (remuda.Step, bool) {

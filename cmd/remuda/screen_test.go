@@ -54,6 +54,22 @@ func TestOutputOfTheNextStepWaitsForTheEndOfTheLast(t *testing.T) {
 	}
 }
 
+func TestAStepWithoutOutputIsShownBeforeTheOutputOfLaterOnes(t *testing.T) {
+	s, shown := onScreen("")
+	s.told(at(1, aStep(0, "true", remuda.StepRunning), aStep(1, "one", remuda.StepPending), aStep(2, "true", remuda.StepPending), aStep(3, "two", remuda.StepPending)))
+	s.told(wrote(1, "1\n")) // both overtake the news that the steps before them have ended
+	s.told(wrote(3, "2\n"))
+	s.told(at(1, aStep(0, "true", remuda.StepSucceeded), aStep(1, "one", remuda.StepRunning), aStep(2, "true", remuda.StepPending), aStep(3, "two", remuda.StepPending)))
+	if want := "▸ true\n✓ true  1.5s\n▸ one\n1\n"; shown.String() != want {
+		t.Errorf("got %q, want %q", shown, want)
+	}
+	s.told(at(1, aStep(0, "true", remuda.StepSucceeded), aStep(1, "one", remuda.StepSucceeded), aStep(2, "true", remuda.StepSucceeded), aStep(3, "two", remuda.StepRunning)))
+	want := "▸ true\n✓ true  1.5s\n▸ one\n1\n✓ one  1.5s\n▸ true\n✓ true  1.5s\n▸ two\n2\n"
+	if diff := cmp.Diff(want, shown.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestAStepThatWritesNothingIsShownAfterAMoment(t *testing.T) {
 	s, shown := onScreen("")
 	s.told(at(1, aStep(0, "sleep", remuda.StepRunning)))
