@@ -20,6 +20,9 @@ func Move(ctx context.Context, p *Plane, id string, to remuda.State, reason remu
 // Sweep sweeps once, as Run does each second, as if the sweep before it had been at last.
 func Sweep(ctx context.Context, p *Plane, last Micros) Micros { return p.sweepSince(ctx, last) }
 
+// Forget is what Run does each minute.
+func Forget(ctx context.Context, p *Plane) error { return p.forget(ctx) }
+
 // Poll is the slow poll.
 func Poll(ctx context.Context, p *Plane) { p.poll(ctx) }
 

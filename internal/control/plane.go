@@ -56,6 +56,7 @@ type Plane struct {
 
 	mu    sync.Mutex
 	syncs map[string]*openSync // the one open sync of each runner
+	away  map[string]bool      // parts of the store whose last write failed
 	since Micros               // since when signs could be taken without a gap
 }
 
@@ -67,7 +68,7 @@ func New(o Options) *Plane {
 	}
 	return &Plane{
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit,
-		syncs: map[string]*openSync{}, since: Now(),
+		syncs: map[string]*openSync{}, away: map[string]bool{}, since: Now(),
 	}
 }
 
@@ -80,7 +81,7 @@ func (p *Plane) Ready(ctx context.Context) error {
 	if err != nil {
 		return &remuda.Error{Kind: remuda.Unavailable, Detail: "the store cannot be read", Cause: err}
 	}
-	return nil
+	return p.tryWriting(ctx)
 }
 
 // Run sweeps what only time brings about, until ctx ends.
@@ -177,6 +178,43 @@ func (t *transition) event(ctx context.Context, kind, organization, subject, det
 	})
 }
 
+// noteStore remembers whether a part of the store took the last write, and tells the operator when that changes.
+func (p *Plane) noteStore(part string, err error) {
+	var e *remuda.Error
+	away := errors.As(err, &e) && e.Kind == remuda.Unavailable && e.Cause != nil // without a cause, we are stopping
+	p.mu.Lock()
+	changed := p.away[part] != away
+	if away {
+		p.away[part] = true
+	} else {
+		delete(p.away, part)
+	}
+	p.mu.Unlock()
+	switch {
+	case changed && away:
+		p.log.Error("the store takes no writes; what needs one is refused until it does", "part", part, "err", err)
+	case changed:
+		p.log.Info("the store takes writes again", "part", part)
+	}
+}
+
+// tryWriting writes and takes back a row when the last write failed.
+func (p *Plane) tryWriting(ctx context.Context) error {
+	p.mu.Lock()
+	away := len(p.away) > 0
+	p.mu.Unlock()
+	if !away {
+		return nil
+	}
+	return p.write(ctx, "system", func(t *transition) error {
+		row := SubmissionKeyRow{ID: newID(), Request: make([]byte, 4096)}
+		if err := t.Insert(ctx, &row); err != nil {
+			return err
+		}
+		return t.Delete(ctx, &row)
+	})
+}
+
 // write carries out one transition and wakes whom it concerns.
 func (p *Plane) write(ctx context.Context, actor string, change func(*transition) error) error {
 	var done *transition
@@ -184,6 +222,7 @@ func (p *Plane) write(ctx context.Context, actor string, change func(*transition
 		done = &transition{Tx: tx, now: micros(time.Now()), actor: actor, wakes: map[string]int{}}
 		return change(done)
 	})
+	p.noteStore("tasks", err)
 	if err != nil {
 		return err
 	}

@@ -181,6 +181,7 @@ func (d TaskDoor) Append(ctx context.Context, c remuda.Chunk) (remuda.StreamStat
 		return remuda.StreamState{}, remuda.Fail(remuda.Invalid, "offset and source are numbers from 0")
 	}
 	state, err := d.p.store.Output().Append(ctx, d.claim, c, d.p.outputLimit)
+	d.p.noteStore("output", err)
 	if err != nil {
 		return state, fmt.Errorf("append output of claim %s: %w", d.claim, err)
 	}

@@ -94,6 +94,9 @@ func (d UserDoor) submitted(ctx context.Context, job string) (remuda.JobSubmitte
 	return answer, err
 }
 
+// shortestSecret is what the agent's filter can hide.
+const shortestSecret = 4
+
 // passwordInAddress is https://user:password@host.
 var passwordInAddress = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@`)
 
@@ -111,9 +114,12 @@ func complete(s *remuda.Submission) error {
 		const wrong = "a password in the address would be shown to everyone who may see the task; put it into a secret and name that in checkout's token"
 		return &remuda.Error{Kind: remuda.Invalid, Detail: wrong, Fields: []remuda.Field{{Location: "body.source.repository", Message: wrong}}}
 	}
-	for name := range s.Secrets {
+	for name, value := range s.Secrets {
 		if !secretName.MatchString(name) {
 			return remuda.Fail(remuda.Invalid, "a secret's name is that of an environment variable: letters, digits and '_'")
+		}
+		if len(value.Reveal()) < shortestSecret {
+			return remuda.Fail(remuda.Invalid, fmt.Sprintf("secret %s has less than %d bytes: it could not be hidden in output without spoiling it", name, shortestSecret))
 		}
 	}
 	if s.Project == "" {

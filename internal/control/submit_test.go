@@ -70,26 +70,30 @@ func TestASubmissionThatBreaksARuleQueuesNothing(t *testing.T) {
 		"a long name":          {func(s *remuda.Submission) { s.Name = strings.Repeat("n", 201) }, remuda.Invalid, "200"},
 		"a long repository":    {func(s *remuda.Submission) { s.Source.Repository = strings.Repeat("n", 2049) }, remuda.Invalid, "2048"},
 		"a long ref":           {func(s *remuda.Submission) { s.Source.Ref = strings.Repeat("n", 1025) }, remuda.Invalid, "1024"},
-		"a secret's name": {func(s *remuda.Submission) { s.Secrets = map[string]remuda.Secret{"a-b": remuda.NewSecret("x")} },
+		"a secret's name": {func(s *remuda.Submission) {
+			s.Secrets = map[string]remuda.Secret{"a-b": remuda.NewSecret("long enough")}
+		},
 			remuda.Invalid, "environment variable"},
-		"a negative timeout":    {func(s *remuda.Submission) { s.Timeout = -1 }, remuda.Invalid, "negative"},
-		"a long timeout":        {func(s *remuda.Submission) { s.Timeout = remuda.Duration(8 * 24 * time.Hour) }, remuda.Invalid, "7d"},
-		"a long queue_timeout":  {func(s *remuda.Submission) { s.QueueTimeout = remuda.Duration(8 * 24 * time.Hour) }, remuda.Invalid, "7d"},
-		"a short lost_after":    {func(s *remuda.Submission) { s.LostAfter = remuda.Duration(29 * time.Second) }, remuda.Invalid, "30s"},
-		"a long cancel_grace":   {func(s *remuda.Submission) { s.CancelGrace = remuda.Duration(11 * time.Minute) }, remuda.Invalid, "10m"},
-		"eleven attempts":       {func(s *remuda.Submission) { s.MaxAttempts = 11 }, remuda.Invalid, "max_attempts"},
-		"negative attempts":     {func(s *remuda.Submission) { s.MaxAttempts = -1 }, remuda.Invalid, "max_attempts"},
-		"too parallel":          {func(s *remuda.Submission) { s.Parallelism = 257 }, remuda.Invalid, "parallelism"},
-		"less than one":         {func(s *remuda.Submission) { s.Parallelism = -1 }, remuda.Invalid, "parallelism"},
-		"a great priority":      {func(s *remuda.Submission) { s.Priority = 101 }, remuda.Invalid, "priority"},
-		"an unknown class":      {func(s *remuda.Submission) { s.ResourceClass = "acme/none" }, remuda.NotFound, "acme/none"},
-		"no class":              {func(s *remuda.Submission) { s.ResourceClass = "" }, remuda.NotFound, "resource class"},
-		"an unknown owner":      {func(s *remuda.Submission) { s.Organization = "nobody" }, remuda.NotFound, "nobody"},
-		"a project of no name":  {func(s *remuda.Submission) { s.Project = "-" }, remuda.Invalid, "project"},
-		"a fork, not built":     {func(s *remuda.Submission) { s.Source.Fork = true }, remuda.Forbidden, "builds_forks"},
-		"an idempotency key":    {func(s *remuda.Submission) { s.Name = "key" }, remuda.Invalid, "200 bytes"},
-		"a fork with a secret":  {func(s *remuda.Submission) { s.Source.Fork = true }, remuda.Forbidden, "forks"},
-		"many secrets, one bad": {func(s *remuda.Submission) { s.Secrets = map[string]remuda.Secret{"A": {}, "1": {}} }, remuda.Invalid, "letters"},
+		"a negative timeout":   {func(s *remuda.Submission) { s.Timeout = -1 }, remuda.Invalid, "negative"},
+		"a long timeout":       {func(s *remuda.Submission) { s.Timeout = remuda.Duration(8 * 24 * time.Hour) }, remuda.Invalid, "7d"},
+		"a long queue_timeout": {func(s *remuda.Submission) { s.QueueTimeout = remuda.Duration(8 * 24 * time.Hour) }, remuda.Invalid, "7d"},
+		"a short lost_after":   {func(s *remuda.Submission) { s.LostAfter = remuda.Duration(29 * time.Second) }, remuda.Invalid, "30s"},
+		"a long cancel_grace":  {func(s *remuda.Submission) { s.CancelGrace = remuda.Duration(11 * time.Minute) }, remuda.Invalid, "10m"},
+		"eleven attempts":      {func(s *remuda.Submission) { s.MaxAttempts = 11 }, remuda.Invalid, "max_attempts"},
+		"negative attempts":    {func(s *remuda.Submission) { s.MaxAttempts = -1 }, remuda.Invalid, "max_attempts"},
+		"too parallel":         {func(s *remuda.Submission) { s.Parallelism = 257 }, remuda.Invalid, "parallelism"},
+		"less than one":        {func(s *remuda.Submission) { s.Parallelism = -1 }, remuda.Invalid, "parallelism"},
+		"a great priority":     {func(s *remuda.Submission) { s.Priority = 101 }, remuda.Invalid, "priority"},
+		"an unknown class":     {func(s *remuda.Submission) { s.ResourceClass = "acme/none" }, remuda.NotFound, "acme/none"},
+		"no class":             {func(s *remuda.Submission) { s.ResourceClass = "" }, remuda.NotFound, "resource class"},
+		"an unknown owner":     {func(s *remuda.Submission) { s.Organization = "nobody" }, remuda.NotFound, "nobody"},
+		"a project of no name": {func(s *remuda.Submission) { s.Project = "-" }, remuda.Invalid, "project"},
+		"a fork, not built":    {func(s *remuda.Submission) { s.Source.Fork = true }, remuda.Forbidden, "builds_forks"},
+		"an idempotency key":   {func(s *remuda.Submission) { s.Name = "key" }, remuda.Invalid, "200 bytes"},
+		"a fork with a secret": {func(s *remuda.Submission) { s.Source.Fork = true }, remuda.Forbidden, "forks"},
+		"many secrets, one bad": {func(s *remuda.Submission) {
+			s.Secrets = map[string]remuda.Secret{"A": remuda.NewSecret("good"), "1": remuda.NewSecret("good")}
+		}, remuda.Invalid, "letters"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			key := ""
@@ -147,10 +151,10 @@ func TestAnIdempotencyKeyIsItsSubmittersAndForADay(t *testing.T) {
 		if got(r.admin.Submit(ctx, hello(), "l"))(t).ID == first.ID {
 			t.Error("another key is the same")
 		}
-		other := with(func(s *remuda.Submission) { s.Secrets = map[string]remuda.Secret{"A": remuda.NewSecret("1")} })
+		other := with(func(s *remuda.Submission) { s.Secrets = map[string]remuda.Secret{"A": remuda.NewSecret("one one")} })
 		wantKind(t, second(r.admin.Submit(ctx, other, "k")), remuda.Conflict)
 		got(r.admin.Submit(ctx, other, "m"))(t)
-		other.Secrets["A"] = remuda.NewSecret("2")
+		other.Secrets["A"] = remuda.NewSecret("two two")
 		wantKind(t, second(r.admin.Submit(ctx, other, "m")), remuda.Conflict)
 		task := first.Tasks[0].ID
 		must(t, r.admin.CancelTask, ctx, task)

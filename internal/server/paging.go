@@ -7,7 +7,7 @@ import (
 
 // Paging is how the part of a list is asked for.
 type Paging struct {
-	Cursor string `query:"cursor" maxLength:"1000" doc:"Where to go on: what an earlier answer gave as next"`
+	Cursor string `query:"cursor" format:"uuid" doc:"Where to go on: what an earlier answer gave as next"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"500" doc:"How many at most; 50 when 0"`
 }
 
