@@ -23,9 +23,12 @@ type listenSettings struct {
 
 // listen opens the listener and tells the address that clients use. Beyond this machine it wants TLS.
 func (l listenSettings) listen(ctx context.Context) (net.Listener, string, error) {
-	host, _, err := net.SplitHostPort(l.Listen)
+	host, port, err := net.SplitHostPort(l.Listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
 	if err != nil {
-		return nil, "", wrong("--listen %s: expected host:port, such as 127.0.0.1:8080", l.Listen)
+		return nil, "", wrong("--listen %s: expected host:port with a port up to 65535, such as 127.0.0.1:8080", l.Listen)
 	}
 	if (l.TLSCert == "") != (l.TLSKey == "") {
 		return nil, "", wrong("TLS needs --tls-cert and --tls-key, both")

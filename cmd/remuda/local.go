@@ -13,7 +13,7 @@ import (
 
 // runLocal carries a job out on this machine, with a control plane and a runner that last no longer than it.
 func (p *program) runLocal(ctx context.Context, s remuda.Submission) (err error) {
-	signals, stop := listen()
+	signals, stop := listenLocal()
 	defer stop()
 	dir, err := os.MkdirTemp("", "remuda-")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/yaml"
 )
 
 // The exit codes; each command's help says which of them it has.
@@ -61,6 +62,7 @@ func (p *program) run(ctx context.Context) int {
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
+	root.SetFlagErrorFunc(flagError)
 	err := fang.Execute(ctx, root, fang.WithoutManpage(), fang.WithVersion(version),
 		fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
 	if err == nil {
@@ -80,6 +82,11 @@ func (p *program) run(ctx context.Context) int {
 // complain says what went wrong, in as few lines as that takes.
 func (p *program) complain(err error) {
 	text := strings.TrimRight(err.Error(), "\n")
+	var problems yaml.Problems
+	if errors.As(err, &problems) { // Each line begins with its place, which editors look for.
+		fmt.Fprintln(p.stderr, text)
+		return
+	}
 	fmt.Fprintf(p.stderr, "remuda: %s\n", text)
 	var refused *remuda.Error
 	if errors.As(err, &refused) {
@@ -122,7 +129,7 @@ const usualExits = "0 done, 1 refused or failed, 2 wrong use"
 
 // group is a command that only has others.
 func group(p page, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: p.use, Short: p.short, Long: long(p), Example: p.example, Aliases: p.aliases, Args: cobra.NoArgs,
+	c := &cobra.Command{Use: p.use, Short: p.short, Long: long(p), Example: p.example, Aliases: p.aliases, Args: noWord,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(commands...)
 	return c
@@ -131,7 +138,7 @@ func group(p page, commands ...*cobra.Command) *cobra.Command {
 // command is one that does something. Its errors mean exit code 1 unless they say another.
 func command(p page, args cobra.PositionalArgs, do func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: p.use, Short: p.short, Long: long(p), Example: p.example, Aliases: p.aliases, Hidden: p.hidden, Args: args,
+		Use: p.use, Short: p.short, Long: long(p), Example: p.example, Aliases: p.aliases, Hidden: p.hidden, Args: sayingWhich(args),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			if !p.signals {
@@ -165,8 +172,22 @@ func long(p page) string {
 }
 
 // listen gives the signals that tell a command to end, until stop is called.
-func listen() (arrived <-chan os.Signal, stop func()) {
+func listen(more ...os.Signal) (arrived <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, append(more, os.Interrupt, syscall.SIGTERM)...)
 	return signals, func() { signal.Stop(signals) }
+}
+
+// listenLocal is listen for a command that leaves nothing behind when its terminal is closed, or when what it prints
+// is not read to the end.
+func listenLocal() (arrived <-chan os.Signal, stop func()) {
+	var more []os.Signal
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		more = append(more, syscall.SIGHUP)
+	}
+	// Whoever listens to it is told by the write that fails, instead of being ended there.
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	arrived, deaf := listen(more...)
+	return arrived, func() { deaf(); signal.Stop(pipes) }
 }

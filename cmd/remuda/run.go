@@ -44,6 +44,12 @@ func (p *program) runCommand() *cobra.Command {
 		exits:   "0 the job succeeded (or, with --detach, was submitted), 1 a step or the job failed, 2 a wrong file or flag, 130 interrupted",
 		signals: true,
 	}, cobra.ArbitraryArgs, func(ctx context.Context, args []string) error {
+		switch {
+		case *f != formatTable && !flags.detach:
+			return wrong("--output %s is for --detach: without it, what the job prints is shown as it comes", *f)
+		case flags.local && flags.detach:
+			return wrong("--local and --detach: a local job lasts no longer than this command; choose one of them")
+		}
 		submission, err := p.submission(c, flags, args)
 		if err != nil {
 			return err

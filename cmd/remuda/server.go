@@ -31,6 +31,9 @@ func (p *program) serverCommand() *cobra.Command {
 		if err := s.load(); err != nil {
 			return err
 		}
+		if given.OutputLimit < 1 {
+			return wrong("--output-limit %d: expected how many MiB of output are kept, 1 at least", given.OutputLimit)
+		}
 		if given.Dir == "" {
 			given.Dir = p.dataFolder()
 		}

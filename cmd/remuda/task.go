@@ -104,6 +104,9 @@ func (p *program) taskList() *cobra.Command {
 		use: "list", aliases: []string{"ls"}, short: "List tasks, the newest first",
 		example: "remuda task list --state queued --state running\nremuda task list --resource-class acme/linux -o json",
 	}, cobra.NoArgs, func(ctx context.Context, u *client.User, _ []string) error {
+		if limit < 0 {
+			return wrong("--limit %d: expected how many, or 0 for all", limit)
+		}
 		for _, state := range chosen {
 			if !slices.Contains(states, state) {
 				return wrong("--state %s: it is one of %s", state, strings.Join(states, ", "))

@@ -84,6 +84,9 @@ func (p *program) eventList() *cobra.Command {
 	var filter client.EventFilter
 	c := p.call(page{use: "list", aliases: []string{"ls"}, short: "List events, the oldest first", example: "remuda event list --subject acme/linux\nremuda event list --after 1200 -o json"},
 		cobra.NoArgs, func(ctx context.Context, u *client.User, _ []string) error {
+			if filter.Limit < 0 {
+				return wrong("--limit %d: expected how many, or 0 for the control plane's default", filter.Limit)
+			}
 			found, err := u.Events(ctx, filter)
 			if err != nil {
 				return err

@@ -106,19 +106,20 @@ func passable(dir string) error {
 // welcome tells what there is now and what to type next.
 func (p *program) welcome(dir, url, token string) {
 	tokenFile := filepath.Join(dir, "admin-token")
+	keeps := ""
 	environment := fmt.Sprintf("  export REMUDA_URL=%s REMUDA_TOKEN_FILE=%s\n", url, tokenFile)
 	class := "--resource-class " + localClass + " "
 	kept, err := p.readContext()
 	if err == nil && (kept.URL == "" || kept.WrittenBy == dir) {
-		if _, err := p.writeContext(contextFile{URL: url, Token: token, ResourceClass: localClass, WrittenBy: dir}); err == nil {
-			environment, class = "", ""
+		if path, err := p.writeContext(contextFile{URL: url, Token: token, ResourceClass: localClass, WrittenBy: dir}); err == nil {
+			environment, class, keeps = "", "", "\n  kept in      "+path+", with the token, for remuda's commands"
 		}
 	}
 	fmt.Fprintf(p.stdout, `Remuda is up.
 
   page         %s/
   API          %s/api/v1/docs
-  admin token  %s
+  admin token  %s%s
 
 Next, in another terminal:
 
@@ -126,5 +127,5 @@ Next, in another terminal:
   remuda task list
   remuda runner list
 
-`, url, url, tokenFile, environment, class)
+`, url, url, tokenFile, keeps, environment, class)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,19 +39,29 @@ func (p *program) watchUntil(ctx context.Context, u *client.User, tasks []remuda
 	defer force(nil)
 	ended := make(chan error, 1)
 	results := make([]remuda.Task, len(tasks))
-	go func() { ended <- p.watchAll(ctx, u, tasks, results) }()
+	out := &readership{to: p.stdout, gone: make(chan struct{})}
+	go func() { ended <- p.watchAll(ctx, u, tasks, results, out) }()
 
-	interrupted := false
+	interrupted, gone := false, out.gone
 	for {
 		select {
-		case <-signals:
-			if interrupted {
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP && interrupted: // a closed terminal tells it more than once
+			case interrupted:
 				force(errForced)
-				continue
+			default:
+				interrupted = true
+				fmt.Fprintln(p.stderr, "\nremuda: cancelling; interrupt again to leave at once")
+				go p.cancelAll(ctx, u, tasks)
 			}
-			interrupted = true
-			fmt.Fprintln(p.stderr, "\nremuda: cancelling; interrupt again to leave at once")
-			go p.cancelAll(ctx, u, tasks)
+		case <-gone:
+			gone = nil
+			if !interrupted {
+				interrupted = true
+				fmt.Fprintln(p.stderr, "remuda: cancelling, since nobody reads what it prints")
+				go p.cancelAll(ctx, u, tasks)
+			}
 		case err := <-ended:
 			switch {
 			case err != nil:
@@ -79,8 +91,8 @@ func (p *program) cancelAll(ctx context.Context, u *client.User, tasks []remuda.
 }
 
 // watchAll shows tasks side by side, each line whole.
-func (p *program) watchAll(ctx context.Context, u *client.User, tasks, results []remuda.Task) error {
-	shared := &lines{to: p.stdout}
+func (p *program) watchAll(ctx context.Context, u *client.User, tasks, results []remuda.Task, out io.Writer) error {
+	shared := &lines{to: out}
 	group, ctx := errgroup.WithContext(ctx)
 	for i, t := range tasks {
 		prefix := ""
@@ -88,6 +100,7 @@ func (p *program) watchAll(ctx context.Context, u *client.User, tasks, results [
 			prefix = p.faint(p.stdout, fmt.Sprintf("[%d/%d] ", i+1, len(tasks)))
 		}
 		s := newScreen(p, prefix)
+		s.w = out
 		if prefix != "" {
 			s.w = shared
 		}
