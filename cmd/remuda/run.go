@@ -141,6 +141,9 @@ func (p *program) readJob(flags runFlags) (remuda.Submission, error) {
 	return s, err
 }
 
+// shortestSecret is how many bytes a secret has at least: shorter ones are not found in output.
+const shortestSecret = 4
+
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // applyFlags lets what was typed win over what the file says.
@@ -173,6 +176,9 @@ func (p *program) applyFlags(s *remuda.Submission, flags runFlags) error {
 		value, set := p.env(name)
 		if !variableName.MatchString(name) || !set {
 			return wrong("--secret %s: expected the name of a variable that is set here; values are never typed", name)
+		}
+		if len(value) < shortestSecret {
+			return wrong("--secret %s: its value has fewer than %d bytes, which are too few to hide it in output", name, shortestSecret)
 		}
 		if s.Secrets == nil {
 			s.Secrets = map[string]remuda.Secret{}

@@ -20,6 +20,8 @@ const (
 	mostTasks    = 256
 	mostAttempts = 10
 	mostPriority = 100
+
+	shortestSecret = 4 // bytes: shorter ones are not found in output
 )
 
 // Parse reads a job file. The name of the file opens each problem. Values of the secrets that the file names come from
@@ -42,6 +44,7 @@ type file struct {
 	env     func(string) (string, bool)
 	secrets map[string]remuda.Secret
 	read    bool
+	unread  map[string]bool // members that were refused already
 }
 
 // members are what a job file may say.
@@ -89,10 +92,44 @@ func (f *file) submission() remuda.Submission {
 // UnmarshalYAMLNode reads the members, then holds the rules between them.
 func (f *file) UnmarshalYAMLNode(n *yaml.Node) error {
 	f.read = true
-	if err := n.Decode(&f.members); err != nil {
-		return err
+	err := n.Decode(&f.members)
+	f.unread = membersOf(err)
+	found := []error{err, f.checkNames(n), f.checkNumbers(n), f.checkSource(n)}
+	if !f.unread["secrets"] {
+		found = append(found, f.checkSecrets(n))
 	}
-	return errors.Join(f.checkNames(n), f.checkNumbers(n), f.checkSource(n), f.checkSecrets(n), f.checkSteps(n))
+	// A key that is not known may be any of those that steps need.
+	if !f.unread["steps"] && !f.unread["source"] && !f.unread["secrets"] && !f.unread[""] {
+		found = append(found, f.checkSteps(n))
+	}
+	return errors.Join(slices.DeleteFunc(found, func(one error) bool { return one == nil })...)
+}
+
+// membersOf are the top-level members that problems are about; "" is the file itself.
+func membersOf(err error) map[string]bool {
+	about := map[string]bool{}
+	var problems yaml.Problems
+	if errors.As(err, &problems) {
+		for _, problem := range problems {
+			about[topMember(problem.Path)] = true
+		}
+	}
+	return about
+}
+
+// find gives what was written for a member, unless that was refused already.
+func (f *file) find(n *yaml.Node, member string) *yaml.Node {
+	if f.unread[member] {
+		return nil
+	}
+	return n.Find(member)
+}
+
+func topMember(path string) string {
+	if end := strings.IndexAny(path, ".["); end >= 0 {
+		return path[:end]
+	}
+	return path
 }
 
 var (
@@ -104,9 +141,9 @@ var (
 func (f *file) checkNames(n *yaml.Node) error {
 	var found []error
 	if utf8.RuneCountInString(f.Name) > longestName {
-		found = append(found, n.Find("name").Errorf("it has %d characters; %d are allowed", utf8.RuneCountInString(f.Name), longestName))
+		found = append(found, f.find(n, "name").Errorf("it has %d characters; %d are allowed", utf8.RuneCountInString(f.Name), longestName))
 	}
-	if class := n.Find("resource_class"); class != nil && !className.MatchString(f.ResourceClass) {
+	if class := f.find(n, "resource_class"); class != nil && !className.MatchString(f.ResourceClass) {
 		found = append(found, class.Errorf("expected a resource class as namespace/name, such as acme/linux, got %q", f.ResourceClass))
 	}
 	found = append(found, checkShell(n), checkEnvironment(n))
@@ -115,7 +152,7 @@ func (f *file) checkNames(n *yaml.Node) error {
 
 // checkShell: an empty shell would be taken for the default, which is not what was said.
 func checkShell(n *yaml.Node) error {
-	if shell := n.Find("shell"); shell != nil && strings.TrimSpace(shell.Value) == "" {
+	if shell := n.Find("shell"); shell != nil && shell.Kind == yaml.Scalar && strings.TrimSpace(shell.Value) == "" {
 		return shell.Errorf("expected a shell and its options, such as bash -eo pipefail; leave it out for the default")
 	}
 	return nil
@@ -142,9 +179,9 @@ func checkEnvironment(n *yaml.Node) error {
 
 func (f *file) checkNumbers(n *yaml.Node) error {
 	return errors.Join(
-		within(n.Find("parallelism"), f.Parallelism, 1, mostTasks),
-		within(n.Find("max_attempts"), f.MaxAttempts, 1, mostAttempts),
-		within(n.Find("priority"), f.Priority, -mostPriority, mostPriority),
+		within(f.find(n, "parallelism"), f.Parallelism, 1, mostTasks),
+		within(f.find(n, "max_attempts"), f.MaxAttempts, 1, mostAttempts),
+		within(f.find(n, "priority"), f.Priority, -mostPriority, mostPriority),
 	)
 }
 
@@ -157,7 +194,7 @@ func within(n *yaml.Node, value, least, most int) error {
 }
 
 func (f *file) checkSource(n *yaml.Node) error {
-	written := n.Find("source")
+	written := f.find(n, "source")
 	if written == nil {
 		return nil
 	}
@@ -201,6 +238,10 @@ func (f *file) checkSecrets(n *yaml.Node) error {
 		value, set := f.env(name)
 		if !set {
 			found = append(found, at.Errorf("the secret %s takes its value from your environment, where it is not set; set it, or remove it here", name))
+			continue
+		}
+		if len(value) < shortestSecret {
+			found = append(found, at.Errorf("the value of the secret %s in your environment has fewer than %d bytes, which are too few to hide it in output", name, shortestSecret))
 			continue
 		}
 		f.secrets[name] = remuda.NewSecret(value)

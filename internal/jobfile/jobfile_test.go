@@ -212,3 +212,31 @@ func TestThePublishedSchemaIsTheOneThatIsUsed(t *testing.T) {
 		t.Error("docs/job.schema.json differs: write it with `go run ./cmd/remuda task schema > docs/job.schema.json`")
 	}
 }
+
+func TestBoundsAreHeldWhereOtherMembersCannotBeRead(t *testing.T) {
+	_, err := Parse("build.yml", []byte("timeout: 90\npriority: many\nparallelism: 1000\nshell: [bash]\nenvironment: {1A: x}\nsteps: [run: make]\n"), nil)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	var places []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		place, _, _ := strings.Cut(line, " ")
+		places = append(places, place)
+	}
+	want := []string{"build.yml:1:10:", "build.yml:2:11:", "build.yml:3:14:", "build.yml:4:8:", "build.yml:5:15:"}
+	if diff := cmp.Diff(want, places); diff != "" {
+		t.Errorf("-want +got:\n%s\n%v", diff, err)
+	}
+}
+
+func TestASecretTooShortToHideIsRefused(t *testing.T) {
+	for value, accepted := range map[string]bool{"": false, "abc": false, "abcd": true} {
+		_, err := Parse("build.yml", []byte("secrets: [PIN]\nsteps: [run: make]\n"), func(string) (string, bool) { return value, true })
+		if (err == nil) != accepted {
+			t.Errorf("a secret of %d bytes: %v", len(value), err)
+		}
+		if err != nil && !strings.HasPrefix(err.Error(), "build.yml:1:11: secrets[0]: the value of the secret PIN") {
+			t.Error(err)
+		}
+	}
+}
