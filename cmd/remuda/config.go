@@ -38,6 +38,7 @@ type settings struct {
 type setting struct {
 	key, flag, short, help string
 	env                    []string
+	more                   []string // of env: those that do not follow from the prefixes
 	kind                   reflect.Type
 }
 
@@ -74,7 +75,8 @@ func (s *settings) collect(prefix string, of reflect.Value) {
 			f.env = s.variables(key)
 		}
 		if more := field.Tag.Get("env"); more != "" {
-			f.env = append(f.env, strings.Split(more, ",")...)
+			f.more = strings.Split(more, ",")
+			f.env = append(f.env, f.more...)
 		}
 		if f.flag != "" && s.flags.Lookup(f.flag) == nil {
 			s.addFlag(f, of.Field(i))
@@ -104,7 +106,7 @@ func readsText(kind reflect.Type) bool {
 func (s *settings) addFlag(f setting, value reflect.Value) {
 	help := f.help
 	if len(s.prefixes) > 0 {
-		help += " ($" + f.env[0] + ")"
+		help += " ($" + strings.Join(append([]string{f.env[0]}, f.more...), ", $") + ")"
 	}
 	switch of := value.Interface().(type) {
 	case bool:

@@ -32,6 +32,13 @@ type identity struct {
 	Registered string `json:"registered"`
 }
 
+// identityFile is where it lies.
+const identityFile = "runner.json"
+
+func errNoToken() error {
+	return wrong("a runner needs a class token to register: give --token-file; 'remuda token create --resource-class CLASS NAME' makes one")
+}
+
 // enrolment keeps a runner registered.
 type enrolment struct {
 	client   *client.Client
@@ -45,7 +52,7 @@ type enrolment struct {
 
 // enrol reads the identity in the runner's folder, and makes a key when there is none.
 func enrol(c *client.Client, s runnerSettings, tokens []remuda.Secret, log *slog.Logger) (*enrolment, error) {
-	e := &enrolment{client: c, settings: s, tokens: tokens, path: filepath.Join(s.Runner.Dir, "runner.json"), log: log}
+	e := &enrolment{client: c, settings: s, tokens: tokens, path: filepath.Join(s.Runner.Dir, identityFile), log: log}
 	data, err := os.ReadFile(e.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -70,7 +77,7 @@ func (e *enrolment) plane(ctx context.Context, left bool) (runner.ControlPlane, 
 	switch {
 	case e.known.ID == "":
 		if len(e.tokens) == 0 {
-			return nil, wrong("a runner needs a class token to register: give --token-file; 'remuda token create --resource-class CLASS NAME' makes one")
+			return nil, errNoToken()
 		}
 		return nil, nil
 	case changed && left:
@@ -113,6 +120,18 @@ func (e *enrolment) register(ctx context.Context) (runner.ControlPlane, error) {
 	}
 	e.log.Info("registered", "runner", answer.ID, "classes", answer.ResourceClasses)
 	return runner.Plane(e.client.Runner(answer.ID, answer.Token)), nil
+}
+
+// explain says what a refused token means for whoever runs a runner. It hides that it is about a token from those who
+// advise people about theirs.
+func (e *enrolment) explain(err error) error {
+	switch {
+	case !errors.Is(err, remuda.Unauthenticated):
+		return err
+	case len(e.tokens) == 0:
+		return wrong("the control plane does not know this runner any more, and it has no class token to register anew: give --token-file")
+	}
+	return wrong("the control plane at %s does not accept the class token: check that it is whole, of this control plane and not revoked", e.client.URL())
 }
 
 // forget removes the identity of a runner that said goodbye.

@@ -76,7 +76,7 @@ func (p *program) serveTasks(ctx context.Context, given runnerSettings, log *slo
 			if errors.Is(err, errForced) {
 				return failure{exitInterrupted, nil}
 			}
-			return err
+			return h.enrolment.explain(err)
 		}
 	}
 }
@@ -96,6 +96,9 @@ func hire(ctx context.Context, c *client.Client, given runnerSettings, dieWithPa
 		return nil, err
 	}
 	given.Runner.Dir = dir
+	if err := given.check(log); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, wrong("make the runner's folder: %w", err)
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,6 +13,7 @@ import (
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/client"
 	"github.com/remuda-dev/remuda/internal/machine"
+	"github.com/remuda-dev/remuda/internal/seal"
 	"github.com/remuda-dev/remuda/internal/taskagent"
 	"github.com/remuda-dev/remuda/runner"
 )
@@ -144,6 +148,27 @@ func (s runnerSettings) loop() runner.Config {
 		c.Veto = runner.VetoCommand(s.Runner.Veto)
 	}
 	return c
+}
+
+// check refuses settings that the runner's loop will not take, before the machine is looked at.
+func (s runnerSettings) check(log *slog.Logger) error {
+	tokens, err := s.API.tokens()
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat(filepath.Join(s.Runner.Dir, identityFile))
+	if len(tokens) == 0 && errors.Is(err, fs.ErrNotExist) {
+		return errNoToken()
+	}
+	config := s.loop()
+	if config.Key, err = seal.NewKey(); err != nil {
+		return err
+	}
+	config.Register = func(context.Context) (runner.ControlPlane, error) { return nil, nil }
+	if _, err := runner.New(config, nil, nil, log); err != nil {
+		return failure{exitUsage, err}
+	}
+	return nil
 }
 
 // executor takes hold of the runner's folder.
