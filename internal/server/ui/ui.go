@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -47,7 +48,7 @@ const (
 
 // New makes the pages.
 func New(o Options) (*Pages, error) {
-	page, err := template.New("page.html").Funcs(template.FuncMap{"when": when}).ParseFS(files, "page.html")
+	page, err := template.New("page.html").Funcs(template.FuncMap{"when": when, "took": took}).ParseFS(files, "page.html")
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ const mostForm = 4 << 10
 
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, mostForm)
-	token := remuda.NewSecret(r.PostFormValue("token"))
+	token := remuda.NewSecret(strings.TrimSpace(r.PostFormValue("token"))) // Pasting adds spaces.
 	user, code, message := p.user(r, token)
 	if user == nil {
 		p.show(w, code, status{Message: message})
@@ -189,3 +190,19 @@ func (p *Pages) fault(w http.ResponseWriter, r *http.Request, err error) {
 
 // when tells a time as people read it, in the one zone that everybody can compare.
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// took is how long a task's last attempt has run, to the tenth of a second while that matters.
+func took(t remuda.Task) string {
+	if t.StartedAt == nil {
+		return ""
+	}
+	end := time.Now()
+	if t.EndedAt != nil {
+		end = *t.EndedAt
+	}
+	passed := end.Sub(*t.StartedAt)
+	if passed < 10*time.Second {
+		return passed.Round(100 * time.Millisecond).String()
+	}
+	return passed.Round(time.Second).String()
+}

@@ -96,7 +96,8 @@ func (v *visit) see(method, path string, form url.Values, headers ...string) (in
 	return answer.StatusCode, string(page), answer.Header
 }
 
-func signIn(token string) url.Values { return url.Values{"token": {token}} }
+// signIn is the form as it is sent after pasting, with what surrounds the token.
+func signIn(token string) url.Values { return url.Values{"token": {" " + token + "\n"}} }
 
 // furnish makes something to see.
 func (v *visit) furnish() {
