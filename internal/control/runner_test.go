@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,29 @@ func TestAPageOfRunnersInAStateIsFull(t *testing.T) {
 		same(t, "lost", []string{gone.id}, list(remuda.RunnerLost, 1))
 		same(t, "all that are there", 9, len(list("", 2)))
 	})
+}
+
+// States are computed, so runners in one are looked for among all, however many those are.
+func TestARunnerInAStateIsFoundAmongMany(t *testing.T) {
+	r := newRanch(t)
+	ctx := t.Context()
+	first := r.register(1)
+	got(r.admin.PauseRunner(ctx, first.id, true))(t)
+	err := r.store.Write(ctx, func(tx control.Tx) error {
+		for i := range 1100 {
+			id := fmt.Sprintf("ffffffff-%d", i) // listed before the first
+			row := control.RunnerRow{ID: id, Name: "n", PublicKey: []byte{1}, TokenHash: []byte(id), LastSeenAt: control.Now(), SilentAt: control.Now() + 60e6}
+			if err := tx.Insert(ctx, &row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	done(t, err)
+	page := got(r.admin.Runners(ctx, control.RunnerFilter{State: remuda.RunnerPaused}, control.PageQuery{Limit: 1}))(t)
+	if len(page.Items) != 1 || page.Items[0].ID != first.id || page.Next != "" {
+		t.Errorf("found are %d, next %q", len(page.Items), page.Next)
+	}
 }
 
 func TestARunnerThatSaidGoodbyeIsNobodyAnyMore(t *testing.T) {
