@@ -61,6 +61,9 @@ func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]
 	defer look.Stop()
 	for {
 		events, last, err := d.events(ctx, f)
+		if ctx.Err() != nil {
+			return nil // also when it ended in the middle of the reading
+		}
 		if err != nil {
 			return err
 		}
