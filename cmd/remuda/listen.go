@@ -25,7 +25,7 @@ type listenSettings struct {
 func (l listenSettings) listen(ctx context.Context) (net.Listener, string, error) {
 	host, port, err := net.SplitHostPort(l.Listen)
 	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	}
 	if err != nil {
 		return nil, "", wrong("--listen %s: expected host:port with a port up to 65535, such as 127.0.0.1:8080", l.Listen)
