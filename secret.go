@@ -9,6 +9,10 @@ import (
 // only Reveal gives the value.
 type Secret struct{ value string }
 
+// ShortestSecret is how many bytes a secret has at least: a shorter one could not be hidden in output without spoiling
+// it.
+const ShortestSecret = 4
+
 // secretMark stands where a secret was.
 const secretMark = "[secret]"
 

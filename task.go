@@ -2,6 +2,7 @@ package remuda
 
 import (
 	"encoding/json"
+	"regexp"
 	"time"
 )
 
@@ -43,6 +44,12 @@ type Source struct {
 	Ref        string `json:"ref,omitempty" maxLength:"1024" doc:"Branch, tag or commit"`
 	Fork       bool   `json:"fork,omitempty" doc:"Whether the revision comes from a fork: it then gets no secret"`
 }
+
+// HasPassword says whether the address carries one, as https://user:password@host does: everyone who may see the task
+// would see it.
+func (s Source) HasPassword() bool { return passwordInAddress.MatchString(s.Repository) }
+
+var passwordInAddress = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@`)
 
 // Submission is a job as it is asked for: n tasks that differ in their index.
 type Submission struct {

@@ -141,9 +141,6 @@ func (p *program) readJob(flags runFlags) (remuda.Submission, error) {
 	return s, err
 }
 
-// shortestSecret is how many bytes a secret has at least: shorter ones are not found in output.
-const shortestSecret = 4
-
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // applyFlags lets what was typed win over what the file says.
@@ -177,8 +174,8 @@ func (p *program) applyFlags(s *remuda.Submission, flags runFlags) error {
 		if !variableName.MatchString(name) || !set {
 			return wrong("--secret %s: expected the name of a variable that is set here; values are never typed", name)
 		}
-		if len(value) < shortestSecret {
-			return wrong("--secret %s: its value has fewer than %d bytes, which are too few to hide it in output", name, shortestSecret)
+		if len(value) < remuda.ShortestSecret {
+			return wrong("--secret %s: its value has fewer than %d bytes, which are too few to hide it in output", name, remuda.ShortestSecret)
 		}
 		if s.Secrets == nil {
 			s.Secrets = map[string]remuda.Secret{}

@@ -94,12 +94,6 @@ func (d UserDoor) submitted(ctx context.Context, job string) (remuda.JobSubmitte
 	return answer, err
 }
 
-// shortestSecret is what the agent's filter can hide.
-const shortestSecret = 4
-
-// passwordInAddress is https://user:password@host.
-var passwordInAddress = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@`)
-
 var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,199}$`)
 
 // complete fills in what a submission left out, and refuses what it must not say.
@@ -110,7 +104,7 @@ func complete(s *remuda.Submission) error {
 	if err := validJob(*s.Job, s.Source); err != nil {
 		return err
 	}
-	if passwordInAddress.MatchString(s.Source.Repository) {
+	if s.Source.HasPassword() {
 		const wrong = "a password in the address would be shown to everyone who may see the task; put it into a secret and name that in checkout's token"
 		return &remuda.Error{Kind: remuda.Invalid, Detail: wrong, Fields: []remuda.Field{{Location: "body.source.repository", Message: wrong}}}
 	}
@@ -118,8 +112,8 @@ func complete(s *remuda.Submission) error {
 		if !secretName.MatchString(name) {
 			return remuda.Fail(remuda.Invalid, "a secret's name is that of an environment variable: letters, digits and '_'")
 		}
-		if len(value.Reveal()) < shortestSecret {
-			return remuda.Fail(remuda.Invalid, fmt.Sprintf("secret %s has less than %d bytes: it could not be hidden in output without spoiling it", name, shortestSecret))
+		if len(value.Reveal()) < remuda.ShortestSecret {
+			return remuda.Fail(remuda.Invalid, fmt.Sprintf("secret %s has less than %d bytes: it could not be hidden in output without spoiling it", name, remuda.ShortestSecret))
 		}
 	}
 	if s.Project == "" {

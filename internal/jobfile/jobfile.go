@@ -20,8 +20,6 @@ const (
 	mostTasks    = 256
 	mostAttempts = 10
 	mostPriority = 100
-
-	shortestSecret = 4 // bytes: shorter ones are not found in output
 )
 
 // Parse reads a job file. The name of the file opens each problem. Values of the secrets that the file names come from
@@ -133,9 +131,8 @@ func topMember(path string) string {
 }
 
 var (
-	className     = regexp.MustCompile(`^[^/\s]+/[^/\s]+$`)
-	variableName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	userinAddress = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@`)
+	className    = regexp.MustCompile(`^[^/\s]+/[^/\s]+$`)
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 func (f *file) checkNames(n *yaml.Node) error {
@@ -209,7 +206,7 @@ func (f *file) checkSource(n *yaml.Node) error {
 	if strings.HasPrefix(f.Source.Ref, "-") {
 		return ref.Errorf("a ref cannot begin with a dash")
 	}
-	if userinAddress.MatchString(f.Source.Repository) {
+	if (remuda.Source{Repository: f.Source.Repository}).HasPassword() {
 		return repository.Errorf("a password in the address would be shown to everyone who may see the task; put it into a secret and name that in checkout's token")
 	}
 	return nil
@@ -240,8 +237,8 @@ func (f *file) checkSecrets(n *yaml.Node) error {
 			found = append(found, at.Errorf("the secret %s takes its value from your environment, where it is not set; set it, or remove it here", name))
 			continue
 		}
-		if len(value) < shortestSecret {
-			found = append(found, at.Errorf("the value of the secret %s in your environment has fewer than %d bytes, which are too few to hide it in output", name, shortestSecret))
+		if len(value) < remuda.ShortestSecret {
+			found = append(found, at.Errorf("the value of the secret %s in your environment has fewer than %d bytes, which are too few to hide it in output", name, remuda.ShortestSecret))
 			continue
 		}
 		f.secrets[name] = remuda.NewSecret(value)
