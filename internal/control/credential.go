@@ -146,7 +146,7 @@ func (p *Plane) touchToken(ctx context.Context, token TokenRow) {
 		return
 	}
 	token.LastUsedAt = now
-	err := p.store.Write(ctx, func(tx Tx) error { return tx.Update(ctx, &token, "last_used_at") })
+	err := p.store.Write(ctx, Beside, func(tx Tx) error { return tx.Update(ctx, &token, "last_used_at") })
 	if err != nil && ctx.Err() == nil && !errors.Is(err, remuda.NotFound) {
 		p.log.Warn("write down a token's last use", "token", token.ID, "err", err)
 	}

@@ -115,7 +115,7 @@ func (p *Plane) sealSecrets(runner RunnerRow, claim string, values map[string]st
 func (p *Plane) undeliverable(ctx context.Context, d delivery, cause error) error {
 	p.log.Error("deliver a claim", "claim", d.attempt.ID, "err", cause)
 	const detail = "its secrets cannot be read with the key of this control plane; submit it again"
-	err := p.write(ctx, "system", func(t *transition) error {
+	err := p.writeIn(ctx, Beside, "system", func(t *transition) error {
 		view, err := t.Attempt(ctx, d.attempt.ID)
 		if err != nil || !view.State.Live() {
 			return err

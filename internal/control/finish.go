@@ -33,7 +33,7 @@ func (d RunnerDoor) Finish(ctx context.Context, claimID string, r remuda.Result)
 	if err := validResult(r); err != nil {
 		return err
 	}
-	return d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+	return d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
 		attempt, task, err := d.own(ctx, t, claimID)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (d RunnerDoor) Return(ctx context.Context, claimID string, r remuda.Return)
 	if len(r.Detail) > maxDetail {
 		return remuda.Fail(remuda.Invalid, fmt.Sprintf("a detail has at most %d bytes", maxDetail))
 	}
-	return d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+	return d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
 		attempt, task, err := d.own(ctx, t, claimID)
 		if err != nil {
 			return err
@@ -150,7 +150,7 @@ func (t *transition) interrupted(ctx context.Context, attempt *AttemptRow, task 
 
 // Goodbye says that the runner leaves. It first finishes or returns what it holds.
 func (d RunnerDoor) Goodbye(ctx context.Context) error {
-	return d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+	return d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
 		var row RunnerRow
 		if err := t.Get(ctx, &row, d.id); err != nil {
 			return orAbsent(err, "runner", d.id)

@@ -103,7 +103,7 @@ func moved(n numbers, from, to remuda.State, reason remuda.Reason) numbers {
 func (r *ranch) put(id string, state remuda.State) numbers {
 	r.t.Helper()
 	ctx := r.t.Context()
-	err := r.store.Write(ctx, func(tx control.Tx) error {
+	err := r.store.Write(ctx, control.Alone, func(tx control.Tx) error {
 		row := control.TaskRow{ID: id, State: state}
 		return tx.Update(ctx, &row, "state", "reason", "detail", "ended_at")
 	})
@@ -117,7 +117,7 @@ func (r *ranch) put(id string, state remuda.State) numbers {
 func (r *ranch) forgetEvents(subject string) {
 	r.t.Helper()
 	ctx := r.t.Context()
-	err := r.store.Write(ctx, func(tx control.Tx) error {
+	err := r.store.Write(ctx, control.Alone, func(tx control.Tx) error {
 		events, err := tx.Events(ctx, control.EventFilter{Subject: subject, Limit: 1000}, "")
 		for _, e := range events {
 			row := e.EventRow

@@ -206,7 +206,7 @@ func (p *Plane) tryWriting(ctx context.Context) error {
 	if !away {
 		return nil
 	}
-	return p.write(ctx, "system", func(t *transition) error {
+	return p.writeIn(ctx, Beside, "system", func(t *transition) error {
 		row := SubmissionKeyRow{ID: newID(), Request: make([]byte, 4096)}
 		if err := t.Insert(ctx, &row); err != nil {
 			return err
@@ -215,10 +215,15 @@ func (p *Plane) tryWriting(ctx context.Context) error {
 	})
 }
 
-// write carries out one transition and wakes whom it concerns.
+// write carries out one transition while no other is under way, and wakes whom it concerns.
 func (p *Plane) write(ctx context.Context, actor string, change func(*transition) error) error {
+	return p.writeIn(ctx, Alone, actor, change)
+}
+
+// writeIn carries out a transition beside others.
+func (p *Plane) writeIn(ctx context.Context, scope Scope, actor string, change func(*transition) error) error {
 	var done *transition
-	err := p.store.Write(ctx, func(tx Tx) error {
+	err := p.store.Write(ctx, scope, func(tx Tx) error {
 		done = &transition{Tx: tx, now: micros(time.Now()), actor: actor, wakes: map[string]int{}}
 		return change(done)
 	})

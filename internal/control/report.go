@@ -32,7 +32,7 @@ func (d TaskDoor) Begin(ctx context.Context, b remuda.Begin) (remuda.Begun, erro
 		return remuda.Begun{}, fmt.Errorf("steps of claim %s: %w", d.claim, err)
 	}
 	begun := remuda.Begun{}
-	err = d.p.write(ctx, "agent", func(t *transition) error {
+	err = d.p.writeIn(ctx, Beside, "agent", func(t *transition) error {
 		view, err := d.held(ctx, t)
 		if err != nil {
 			return err
@@ -58,7 +58,7 @@ func (d TaskDoor) Steps(ctx context.Context, steps []remuda.Step) error {
 	if err := validSteps(steps); err != nil {
 		return err
 	}
-	return d.p.write(ctx, "agent", func(t *transition) error {
+	return d.p.writeIn(ctx, Beside, "agent", func(t *transition) error {
 		view, err := d.held(ctx, t)
 		if err != nil {
 			return err
@@ -215,7 +215,7 @@ func (p *Plane) sign(ctx context.Context, a AttemptView) {
 	if !a.State.Live() || now < a.LastSignAt.after(signEvery) {
 		return
 	}
-	err := p.store.Write(ctx, func(tx Tx) error { return tx.Sign(ctx, a.RunnerID, []string{a.ID}, now) })
+	err := p.store.Write(ctx, Beside, func(tx Tx) error { return tx.Sign(ctx, a.RunnerID, []string{a.ID}, now) })
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("write down a sign of life", "claim", a.ID, "err", err)
 	}

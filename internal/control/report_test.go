@@ -163,8 +163,8 @@ type signing struct {
 	signs *signs
 }
 
-func (s *signs) Write(ctx context.Context, transition func(control.Tx) error) error {
-	return s.Store.Write(ctx, func(tx control.Tx) error { return transition(signing{tx, s}) })
+func (s *signs) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
+	return s.Store.Write(ctx, scope, func(tx control.Tx) error { return transition(signing{tx, s}) })
 }
 
 func (s signing) Sign(ctx context.Context, runner string, claims []string, at control.Micros) error {

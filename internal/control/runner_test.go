@@ -202,7 +202,7 @@ func TestARunnerInAStateIsFoundAmongMany(t *testing.T) {
 	ctx := t.Context()
 	first := r.register(1)
 	got(r.admin.PauseRunner(ctx, first.id, true))(t)
-	err := r.store.Write(ctx, func(tx control.Tx) error {
+	err := r.store.Write(ctx, control.Alone, func(tx control.Tx) error {
 		for i := range 1100 {
 			id := fmt.Sprintf("ffffffff-%d", i) // listed before the first
 			row := control.RunnerRow{ID: id, Name: "n", PublicKey: []byte{1}, TokenHash: []byte(id), LastSeenAt: control.Now(), SilentAt: control.Now() + 60e6}

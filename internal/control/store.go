@@ -8,14 +8,37 @@ import (
 
 // Store keeps everything. A transition is a function over Tx that is carried out whole or not at all.
 type Store interface {
-	// Write runs transition in one serialized transaction and returns when it is durable. It may be run again from
-	// its start, so it changes nothing but the store until Write returns.
-	Write(ctx context.Context, transition func(Tx) error) error
+	// Write runs transition in one transaction and returns when it is durable. It may be run again from its start, so
+	// it changes nothing but the store until Write returns.
+	Write(ctx context.Context, scope Scope, transition func(Tx) error) error
 	// Read runs look over one consistent state.
 	Read(ctx context.Context, look func(View) error) error
 	// Output keeps what steps print.
 	Output() OutputStore
+	// Tell hands wake-ups to the other planes on this store: how many for each topic, or all when negative. It may
+	// lose or merge some, and never waits.
+	Tell(topics map[string]int)
+	// Listen calls hear with the wake-ups that other planes told, until ctx ends; with AllTopics when some may have been lost.
+	// A store of one plane returns nil at once.
+	Listen(ctx context.Context, hear func(topic string, n int)) error
 }
+
+// Scope is what may be written while a transition is under way. A store with one writer has no need of it.
+type Scope int
+
+const (
+	// Alone is for configuration, and whatever reads what it does not lock: nothing else is written meanwhile.
+	Alone Scope = iota
+	// Beside lets transitions of other rows go on at the same time. What the transition reads by Get, Movable, TaskView
+	// or Attempt stays as it was read until it is durable, and configuration stays as it is altogether; other reads
+	// may be old when it writes. Rows are locked in the order runner, task, attempt.
+	Beside
+	// Claiming is Beside, and no other claim is decided between Claimable and the end.
+	Claiming
+)
+
+// AllTopics stands for every topic, after wake-ups may have been lost.
+const AllTopics = "*"
 
 // Tx changes rows. Get and friends answer remuda.NotFound for what is absent; Insert answers remuda.Conflict for
 // what is there already.

@@ -47,7 +47,7 @@ func (d UserDoor) Submit(ctx context.Context, s remuda.Submission, idempotencyKe
 		return remuda.JobSubmitted{}, err
 	}
 	job := JobRow{ID: jobID, Name: s.Name, Implementation: implementationJob, Payload: payload, Secrets: secrets, SubmittedBy: d.user.Name}
-	err = d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err = d.p.writeIn(ctx, Beside, d.user.Name, func(t *transition) error {
 		class, project, err := d.target(ctx, t, &s)
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func (p *Plane) forget(ctx context.Context) error {
 	} {
 		for range mostForgotten {
 			var dropped int64
-			err := p.store.Write(ctx, func(tx Tx) (err error) {
+			err := p.store.Write(ctx, Alone, func(tx Tx) (err error) {
 				dropped, err = drop(tx)
 				return err
 			})
@@ -85,7 +85,11 @@ const mostForgotten = 200
 
 // lose takes an attempt from a runner that gave no sign for too long.
 func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
-	return p.write(ctx, "system", func(t *transition) error {
+	return p.writeIn(ctx, Beside, "system", func(t *transition) error {
+		var runner RunnerRow
+		if err := t.Get(ctx, &runner, read.RunnerID); err != nil {
+			return err
+		}
 		view, err := t.Attempt(ctx, read.ID)
 		if err != nil {
 			return err
@@ -95,10 +99,6 @@ func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
 		}
 		task, err := t.Movable(ctx, view.TaskID)
 		if err != nil {
-			return err
-		}
-		var runner RunnerRow
-		if err := t.Get(ctx, &runner, view.RunnerID); err != nil {
 			return err
 		}
 		attempt := view.AttemptRow
@@ -113,7 +113,7 @@ func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
 
 // expire fails a task that waited for a runner for longer than it wanted to.
 func (p *Plane) expire(ctx context.Context, read TaskRow) error {
-	return p.write(ctx, "system", func(t *transition) error {
+	return p.writeIn(ctx, Beside, "system", func(t *transition) error {
 		task, err := t.Movable(ctx, read.ID)
 		if err != nil {
 			return err

@@ -175,11 +175,11 @@ func (a *away) Read(ctx context.Context, look func(control.View) error) error {
 	return a.Store.Read(ctx, look)
 }
 
-func (a *away) Write(ctx context.Context, transition func(control.Tx) error) error {
+func (a *away) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
 	if a.is.Load() {
 		return errAway()
 	}
-	return a.Store.Write(ctx, transition)
+	return a.Store.Write(ctx, scope, transition)
 }
 
 func errAway() error { return &remuda.Error{Kind: remuda.Unavailable, Cause: errors.New("pulled out")} }
@@ -205,7 +205,7 @@ func TestASweepGoesOnPastARowThatCannotBeChanged(t *testing.T) {
 		r.claim(r.register(1))
 		good := r.submit(hello())
 		r.claim(r.register(1))
-		err := r.store.Write(ctx, func(tx control.Tx) error { // as no rule would leave it
+		err := r.store.Write(ctx, control.Alone, func(tx control.Tx) error { // as no rule would leave it
 			return tx.Update(ctx, &control.TaskRow{ID: poisoned, State: remuda.Succeeded}, "state")
 		})
 		done(t, err)

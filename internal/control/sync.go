@@ -96,7 +96,7 @@ func (p *Plane) isNewest(runner string, mine *openSync) bool {
 // dropped notes that a runner's connection broke while its sync was held: it is called silent as early as one that
 // holds claims, since the hold says nothing of it any more. That it could not be noted only makes this later.
 func (d RunnerDoor) dropped(ctx context.Context, mine *openSync) {
-	_ = d.p.store.Write(context.WithoutCancel(ctx), func(tx Tx) error {
+	_ = d.p.store.Write(context.WithoutCancel(ctx), Beside, func(tx Tx) error {
 		if !d.p.isNewest(d.id, mine) {
 			return nil // the newer sync's arrival says more than this one's end, and may be written already
 		}
@@ -152,7 +152,7 @@ func (d RunnerDoor) see(ctx context.Context, v View) (sight, error) {
 // answer alone that its word was taken: that it drains, or that it was told to and did not know. One that drains and
 // holds nothing waits for that word alone, which may have been lost before.
 func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duration) (seen sight, err error) {
-	err = d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+	err = d.p.writeIn(ctx, Claiming, "runner "+d.id, func(t *transition) error {
 		if seen, err = d.see(ctx, t); err != nil {
 			return err
 		}
@@ -190,7 +190,7 @@ func (d RunnerDoor) look(ctx context.Context) (seen sight, err error) {
 	if err != nil || !claimable {
 		return seen, err
 	}
-	err = d.p.write(ctx, "runner "+d.id, func(t *transition) error {
+	err = d.p.writeIn(ctx, Claiming, "runner "+d.id, func(t *transition) error {
 		if seen, err = d.see(ctx, t); err != nil {
 			return err
 		}

@@ -191,7 +191,7 @@ func (p *Plane) jobOf(ctx context.Context, task TaskView) (*remuda.Job, error) {
 // CancelTask ends a task that waits; a running one is ended by its runner, which is told at once. Cancelling one that
 // has ended is a conflict.
 func (d UserDoor) CancelTask(ctx context.Context, id string) (remuda.Task, error) {
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.p.writeIn(ctx, Beside, d.user.Name, func(t *transition) error {
 		view, err := d.task(ctx, t, id, remuda.RoleMember)
 		if err != nil {
 			return err
@@ -226,7 +226,7 @@ func (d UserDoor) CancelTask(ctx context.Context, id string) (remuda.Task, error
 // RetryTask submits a task that has ended once more, as a new task of the same job.
 func (d UserDoor) RetryTask(ctx context.Context, id string) (remuda.Task, error) {
 	retry := ""
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.p.writeIn(ctx, Beside, d.user.Name, func(t *transition) error {
 		view, err := d.task(ctx, t, id, remuda.RoleMember)
 		if err != nil {
 			return err

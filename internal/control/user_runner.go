@@ -201,7 +201,7 @@ func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) 
 		TokenHash: hashToken(token), RegisteredAt: now, LastSeenAt: now, SilentAt: now.after(silentAfter),
 	}
 	answer := remuda.Registered{ID: row.ID, Token: token}
-	err = p.write(ctx, "runner "+row.ID, func(t *transition) error {
+	err = p.writeIn(ctx, Beside, "runner "+row.ID, func(t *transition) error {
 		answer.ResourceClasses = nil
 		if err := t.Insert(ctx, &row); err != nil {
 			return err

@@ -312,7 +312,7 @@ func (c *claimers16) claim() {
 		ended := c.ended
 		c.mu.Unlock()
 		var task control.TaskRow
-		err := c.s.Write(c.t.Context(), func(tx control.Tx) (err error) {
+		err := c.s.Write(c.t.Context(), control.Alone, func(tx control.Tx) (err error) {
 			if task, _, err = c.host.take(c.t.Context(), tx, c.host.class.ID); err == nil {
 				c.count(task, 1)
 			}
@@ -345,7 +345,7 @@ func (c *claimers16) waitFor(ended int) bool {
 }
 
 func (c *claimers16) end(task control.TaskRow) {
-	err := c.s.Write(c.t.Context(), func(tx control.Tx) error {
+	err := c.s.Write(c.t.Context(), control.Alone, func(tx control.Tx) error {
 		task.State = remuda.Succeeded
 		if err := tx.Update(c.t.Context(), &task, "state"); err != nil {
 			return err

@@ -100,7 +100,7 @@ func updatesWriteNamedColumns(t *testing.T, s control.Store) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	err := s.Write(t.Context(), func(tx control.Tx) error { return tx.Update(t.Context(), &changed, "weight", "wight") })
+	err := s.Write(t.Context(), control.Alone, func(tx control.Tx) error { return tx.Update(t.Context(), &changed, "weight", "wight") })
 	if err == nil {
 		t.Error("a column that is not there was written")
 	}
@@ -112,7 +112,7 @@ func absentIsNotFound(t *testing.T, s control.Store) {
 		"update": func(tx control.Tx) error { return tx.Update(t.Context(), &control.JobRow{ID: newID()}, "name") },
 		"delete": func(tx control.Tx) error { return tx.Delete(t.Context(), &control.JobRow{ID: newID()}) },
 	} {
-		t.Run(what, func(t *testing.T) { wantKind(t, s.Write(t.Context(), call), remuda.NotFound) })
+		t.Run(what, func(t *testing.T) { wantKind(t, s.Write(t.Context(), control.Alone, call), remuda.NotFound) })
 	}
 	ctx, id := t.Context(), newID()
 	missing(t, s, func(v control.View) (control.OrganizationRow, error) { return v.OrganizationByName(ctx, id) })
@@ -149,20 +149,20 @@ func takenIsAConflict(t *testing.T, s control.Store) {
 		"an attempt's number":              &control.AttemptRow{ID: newID(), TaskID: task.ID, Number: 1},
 	} {
 		t.Run(what, func(t *testing.T) {
-			wantKind(t, s.Write(t.Context(), func(tx control.Tx) error { return tx.Insert(t.Context(), row) }), remuda.Conflict)
+			wantKind(t, s.Write(t.Context(), control.Alone, func(tx control.Tx) error { return tx.Insert(t.Context(), row) }), remuda.Conflict)
 		})
 	}
 	insert(t, s, &control.ProjectRow{ID: newID(), OrganizationID: other.organization.ID, Name: w.project.Name, Weight: 1})
 	renamed := other.namespace
 	renamed.Name = w.namespace.Name
-	wantKind(t, s.Write(t.Context(), func(tx control.Tx) error { return tx.Update(t.Context(), &renamed, "name") }), remuda.Conflict)
+	wantKind(t, s.Write(t.Context(), control.Alone, func(tx control.Tx) error { return tx.Update(t.Context(), &renamed, "name") }), remuda.Conflict)
 }
 
 func referredToIsNotDeleted(t *testing.T, s control.Store) {
 	w := newTown(t, s)
 	w.queue(t, nil)
 	for _, row := range []control.Row{&w.organization, &w.namespace, &w.job} {
-		err := s.Write(t.Context(), func(tx control.Tx) error { return tx.Delete(t.Context(), row) })
+		err := s.Write(t.Context(), control.Alone, func(tx control.Tx) error { return tx.Delete(t.Context(), row) })
 		wantKind(t, err, remuda.Conflict)
 	}
 }

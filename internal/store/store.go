@@ -56,7 +56,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 func (s *Store) Close() error { return errors.Join(s.main.close(), s.output.close()) }
 
 // Write carries out one transition; see control.Store.
-func (s *Store) Write(ctx context.Context, transition func(control.Tx) error) error {
+func (s *Store) Write(ctx context.Context, _ control.Scope, transition func(control.Tx) error) error {
 	return s.main.write(ctx, func(q *query) error { return transition(tx{view{q}}) })
 }
 
@@ -67,6 +67,12 @@ func (s *Store) Read(ctx context.Context, look func(control.View) error) error {
 
 // Output keeps what steps print.
 func (s *Store) Output() control.OutputStore { return outputStore{s.output} }
+
+// Tell has nobody to tell: a data folder serves one plane.
+func (s *Store) Tell(map[string]int) {}
+
+// Listen hears nothing.
+func (s *Store) Listen(context.Context, func(string, int)) error { return nil }
 
 // database is one SQLite file with its one writer and its readers.
 type database struct {

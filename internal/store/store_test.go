@@ -87,7 +87,7 @@ func pointer[T any](value T) *T { return &value }
 
 func write(t testing.TB, s control.Store, transition func(control.Tx) error) {
 	t.Helper()
-	if err := s.Write(t.Context(), transition); err != nil {
+	if err := s.Write(t.Context(), control.Alone, transition); err != nil {
 		t.Fatal(err)
 	}
 }

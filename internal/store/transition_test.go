@@ -49,7 +49,7 @@ func failuresLeaveNothing(t *testing.T, s control.Store) {
 		all.Go(func() {
 			job := control.JobRow{ID: newID(), OrganizationID: w.organization.ID, Payload: []byte("{}")}
 			made[i] = job.ID
-			err := s.Write(t.Context(), func(tx control.Tx) error {
+			err := s.Write(t.Context(), control.Alone, func(tx control.Tx) error {
 				if err := tx.Insert(t.Context(), &job); err != nil {
 					return err
 				}
@@ -88,7 +88,7 @@ func failuresLeaveNothing(t *testing.T, s control.Store) {
 func panicsFailAlone(t *testing.T, s control.Store) {
 	w := newTown(t, s)
 	job := control.JobRow{ID: newID(), OrganizationID: w.organization.ID, Payload: []byte("{}")}
-	err := s.Write(t.Context(), func(tx control.Tx) error {
+	err := s.Write(t.Context(), control.Alone, func(tx control.Tx) error {
 		if err := tx.Insert(t.Context(), &job); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func panicsFailAlone(t *testing.T, s control.Store) {
 func nothingForWhoHasLeft(t *testing.T, s control.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := s.Write(ctx, func(control.Tx) error { t.Error("it was begun"); return nil })
+	err := s.Write(ctx, control.Alone, func(control.Tx) error { t.Error("it was begun"); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("write answers %v", err)
 	}
@@ -122,7 +122,7 @@ func underWayIsCarriedOut(t *testing.T, s control.Store) {
 	w := newTown(t, s)
 	job := control.JobRow{ID: newID(), OrganizationID: w.organization.ID, Payload: []byte("{}")}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := s.Write(ctx, func(tx control.Tx) error {
+	err := s.Write(ctx, control.Alone, func(tx control.Tx) error {
 		cancel()
 		return tx.Insert(ctx, &job)
 	})
@@ -137,7 +137,7 @@ func writersDoNotOverwrite(t *testing.T, s control.Store) {
 	for range 16 {
 		all.Go(func() {
 			for range 20 {
-				err := s.Write(t.Context(), func(tx control.Tx) error {
+				err := s.Write(t.Context(), control.Alone, func(tx control.Tx) error {
 					var row control.ProjectRow
 					if err := tx.Get(t.Context(), &row, w.project.ID); err != nil {
 						return err
@@ -167,7 +167,7 @@ func aLookSeesOneState(t *testing.T, s control.Store) {
 	var all sync.WaitGroup
 	all.Go(func() {
 		for ctx.Err() == nil {
-			_ = s.Write(ctx, func(tx control.Tx) error { return move(ctx, tx, other.ID, w.project.ID) })
+			_ = s.Write(ctx, control.Alone, func(tx control.Tx) error { return move(ctx, tx, other.ID, w.project.ID) })
 		}
 	})
 	var looks sync.WaitGroup
@@ -253,7 +253,7 @@ func TestWritesAskedForBeforeTheCloseAreAnswered(t *testing.T) {
 				all.Go(func() {
 					job := control.JobRow{ID: newID(), OrganizationID: w.organization.ID, Payload: []byte("{}")}
 					begun <- struct{}{}
-					err := s.Write(t.Context(), func(tx control.Tx) error { return tx.Insert(t.Context(), &job) })
+					err := s.Write(t.Context(), control.Alone, func(tx control.Tx) error { return tx.Insert(t.Context(), &job) })
 					if err != nil && !errors.Is(err, remuda.Unavailable) {
 						t.Errorf("a write during the close answers %v", err)
 					}
@@ -267,7 +267,7 @@ func TestWritesAskedForBeforeTheCloseAreAnswered(t *testing.T) {
 				t.Fatal(err)
 			}
 			all.Wait() // each is answered
-			wantKind(t, s.Write(t.Context(), func(control.Tx) error { return nil }), remuda.Unavailable)
+			wantKind(t, s.Write(t.Context(), control.Alone, func(control.Tx) error { return nil }), remuda.Unavailable)
 			if err := s.Read(t.Context(), func(control.View) error { return nil }); err == nil {
 				t.Error("a closed store is read")
 			}
@@ -362,7 +362,7 @@ func writeAndTell(where string) {
 				for {
 					job := control.JobRow{ID: newID(), OrganizationID: "kill", Payload: []byte("{}")}
 					ctx := context.Background()
-					if err := s.Write(ctx, func(tx control.Tx) error { return tx.Insert(ctx, &job) }); err != nil {
+					if err := s.Write(ctx, control.Alone, func(tx control.Tx) error { return tx.Insert(ctx, &job) }); err != nil {
 						panic(err)
 					}
 					mu.Lock()
