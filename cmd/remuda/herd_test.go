@@ -1,0 +1,437 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/client"
+	"github.com/remuda-dev/remuda/internal/herd"
+)
+
+// serverProcess is a control plane in a process of its own.
+type serverProcess struct {
+	t       *testing.T
+	command *exec.Cmd
+	address string
+	url     string
+	dir     string
+	ended   chan error
+	said    *tail
+}
+
+// tail keeps what a process logs.
+type tail struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *tail) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// startServer starts 'remuda server' on a folder, and waits until it answers.
+func startServer(t *testing.T, dir string, args ...string) *serverProcess {
+	t.Helper()
+	path, err := exec.LookPath("remuda")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(path, append([]string{"server", "--dir", dir, "--listen", "127.0.0.1:0"}, args...)...)
+	command.Env = append(os.Environ(), "NO_COLOR=1", "HOME="+t.TempDir())
+	out, in := io.Pipe()
+	s := &serverProcess{t: t, command: command, dir: dir, ended: make(chan error, 1), said: &tail{}}
+	command.Stdout, command.Stderr = in, in
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		s.ended <- command.Wait()
+		_ = in.Close()
+	}()
+	found := make(chan string, 1)
+	go func() {
+		address := regexp.MustCompile(`url=(https?://[0-9.:]+)`)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			_, _ = s.said.Write(append(lines.Bytes(), '\n'))
+			if m := address.FindStringSubmatch(lines.Text()); m != nil {
+				select {
+				case found <- m[1]:
+				default:
+				}
+			}
+		}
+	}()
+	t.Cleanup(s.kill)
+	select {
+	case s.url = <-found:
+	case <-time.After(lineTime):
+		t.Fatalf("the server does not answer:\n%s", s.said)
+	}
+	_, s.address, _ = strings.Cut(s.url, "://")
+	return s
+}
+
+func (s *serverProcess) kill() {
+	_ = s.command.Process.Kill()
+	s.ended <- <-s.ended
+}
+
+// term ends it as an operator does, and tells how long that took.
+func (s *serverProcess) term() time.Duration {
+	s.t.Helper()
+	asked := time.Now()
+	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
+		s.t.Fatal(err)
+	}
+	err := <-s.ended
+	s.ended <- nil
+	if err != nil {
+		s.t.Errorf("the server ended with %v:\n%s", err, s.said)
+	}
+	return time.Since(asked)
+}
+
+func (s *serverProcess) user(o client.Options) *client.User {
+	s.t.Helper()
+	token, err := os.ReadFile(filepath.Join(s.dir, "admin-token"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c, err := client.New(s.url, o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(c.CloseIdle)
+	return c.User(strings.TrimSpace(string(token)))
+}
+
+// resident is the memory of the process, in bytes.
+func (s *serverProcess) resident() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.command.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	pages, _ := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// processor is the processor time of the process.
+func (s *serverProcess) processor() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100 on Linux
+}
+
+// metric reads one number of /metrics.
+func (s *serverProcess) metric(o *http.Client, name string) float64 {
+	s.t.Helper()
+	answer, err := o.Get(s.url + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	sum, found := 0.0, false
+	for line := range strings.Lines(string(text)) {
+		value, is := strings.CutPrefix(line, name)
+		if is && (value[0] == ' ' || value[0] == '{') {
+			number, err := strconv.ParseFloat(strings.TrimSpace(value[strings.LastIndex(value, " "):]), 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			sum, found = sum+number, true
+		}
+	}
+	if !found {
+		s.t.Fatalf("/metrics has no %s", name)
+	}
+	return sum
+}
+
+// classToken makes a class with its owner and a token for it.
+func classToken(t *testing.T, user *client.User) string {
+	t.Helper()
+	if _, err := user.CreateOrganization(t.Context(), remuda.Organization{Name: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := user.ClaimNamespace(t.Context(), "acme", "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := user.CreateResourceClass(t.Context(), remuda.ResourceClass{Name: "acme/linux"}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := user.CreateToken(t.Context(), remuda.Token{Kind: remuda.ClassToken, Nickname: "herd", ResourceClass: "acme/linux"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.Token
+}
+
+// certificateFiles are of a certificate for this machine alone, and a pool that trusts it.
+func certificateFiles(t *testing.T) (cert, key string, pool *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	made, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made})
+	for path, data := range map[string][]byte{cert: public, key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool = x509.NewCertPool()
+	pool.AppendCertsFromPEM(public)
+	return cert, key, pool
+}
+
+// pause waits for real: what runs meanwhile is measured.
+func pause(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+		t.Fatal(t.Context().Err())
+	}
+}
+
+// TestTenThousandRunners shows what a herd costs its control plane. REMUDA_HERD says how many runners it has, and
+// REMUDA_HERD_TIME for how long each part is measured; without it the herd is small, and nothing is held against the
+// figures to reach.
+func TestTenThousandRunners(t *testing.T) {
+	size, period := 200, 2*time.Second
+	if text := os.Getenv("REMUDA_HERD"); text != "" {
+		var err error
+		if size, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+		period = time.Minute
+	}
+	if text := os.Getenv("REMUDA_HERD_TIME"); text != "" {
+		var err error
+		if period, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range []string{"plain", "TLS"} {
+		t.Run(kind, func(t *testing.T) { measureHerd(t, size, period, kind == "TLS") })
+	}
+}
+
+// patience is how long a herd may take to connect: only a broken server reaches it.
+const patience = 5 * time.Minute
+
+func measureHerd(t *testing.T, size int, period time.Duration, secure bool) {
+	args := []string{"--open-metrics"}
+	var config *tls.Config
+	options := client.Options{}
+	plain := &http.Client{Transport: &http.Transport{}}
+	if secure {
+		cert, key, pool := certificateFiles(t)
+		args = append(args, "--tls-cert", cert, "--tls-key", key)
+		config = &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+		options.CAFile = cert
+		plain.Transport = &http.Transport{TLSClientConfig: config}
+	}
+	defer plain.CloseIdleConnections()
+	dir := t.TempDir()
+	s := startServer(t, dir, args...)
+	user := s.user(options)
+	token := classToken(t, user)
+
+	claimed := &latencies{at: map[string]time.Time{}}
+	made := time.Now()
+	all, err := herd.Register(t.Context(), herd.Options{
+		Address: s.address, TLS: config, Token: token, Runners: size,
+		Claimed: func(c remuda.Claim) { claimed.claimed(c.Task.JobID) },
+		Log:     slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d runners registered in %s", size, time.Since(made))
+
+	before := s.resident()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		all.Run(ctx)
+	}()
+	defer func() { cancel(); <-ended }()
+	opened := time.Now()
+	untilHeld(t, s, plain, size)
+	t.Logf("all of them connected in %s; resident per runner then: %.1f KB", time.Since(opened), float64(s.resident()-before)/float64(size)/1000)
+
+	busy, from := s.processor(), time.Now()
+	pause(t, period)
+	each := float64(s.resident()-before) / float64(size) / 1000
+	idle := float64(s.processor()-busy) / float64(time.Since(from))
+	t.Logf("idle: %.1f KB a runner (resident %.1f MB, was %.1f MB), %.1f %% of a core; heap %.1f, stacks %.1f MB", each,
+		float64(s.resident())/1e6, float64(before)/1e6, 100*idle,
+		s.metric(plain, "go_memstats_heap_inuse_bytes")/1e6, s.metric(plain, "go_memstats_stack_inuse_bytes")/1e6)
+
+	busy, from = s.processor(), time.Now()
+	submitSteadily(t, user, claimed, period)
+	share := float64(s.processor()-busy) / float64(time.Since(from))
+	p50, p99, count := claimed.percentiles()
+	t.Logf("with 100 submits/s: %.1f %% of a core, submit → claim p50 %s, p99 %s of %d", 100*share, p50, p99, count)
+	asked, strange, broken := all.Refusals()
+	t.Logf("asked to wait %d times, %d other refusals, %d broken connections", asked, strange, broken)
+	if strange+broken > 0 {
+		t.Errorf("%d runners were refused, %d connections broke:\n%s", strange, broken, s.said)
+	}
+	took := s.term()
+	t.Logf("TERM ended it in %s", took)
+	if took > 10*time.Second {
+		t.Errorf("it took %s to end", took)
+	}
+}
+
+// untilHeld waits until the control plane holds so many requests.
+func untilHeld(t *testing.T, s *serverProcess, by *http.Client, size int) {
+	t.Helper()
+	look, late := time.NewTicker(100*time.Millisecond), time.After(patience)
+	defer look.Stop()
+	for s.metric(by, "remuda_http_syncs_held") < float64(size) {
+		select {
+		case <-look.C:
+		case <-late:
+			t.Fatalf("%v of %d connected", s.metric(by, "remuda_http_syncs_held"), size)
+		}
+	}
+}
+
+// latencies remembers when jobs were submitted, and how long it took until each was claimed.
+type latencies struct {
+	mu   sync.Mutex
+	at   map[string]time.Time // of what comes first: the answer to the submission, or the claim
+	took []time.Duration
+}
+
+func (l *latencies) claimed(job string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at[job] = time.Now()
+}
+
+// submitted notes when a job was asked for; its claim may have come before the answer.
+func (l *latencies) submitted(job string, asked time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, known := l.at[job]
+	if known {
+		l.took = append(l.took, at.Sub(asked))
+		delete(l.at, job)
+	}
+	return known
+}
+
+func (l *latencies) percentiles() (p50, p99 time.Duration, count int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	slices.Sort(l.took)
+	if len(l.took) == 0 {
+		return 0, 0, 0
+	}
+	return l.took[len(l.took)/2], l.took[len(l.took)*99/100], len(l.took)
+}
+
+// submitSteadily submits 100 jobs a second.
+func submitSteadily(t *testing.T, user *client.User, claimed *latencies, period time.Duration) {
+	t.Helper()
+	type ask struct {
+		job string
+		at  time.Time
+	}
+	var mu sync.Mutex
+	var asks []ask
+	var submitting sync.WaitGroup
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	job := remuda.Submission{
+		ResourceClass: "acme/linux", Organization: "acme",
+		Job: &remuda.Job{Steps: []remuda.JobStep{{Run: &remuda.Run{Command: "true"}}}},
+	}
+	for over := time.Now().Add(period); time.Now().Before(over); {
+		<-tick.C
+		submitting.Go(func() {
+			at := time.Now()
+			made, err := user.Submit(t.Context(), job, "")
+			if err != nil {
+				t.Errorf("submit: %v", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			asks = append(asks, ask{made.ID, at})
+		})
+	}
+	submitting.Wait()
+	late := time.After(10 * time.Second)
+	for len(asks) > 0 {
+		asks = slices.DeleteFunc(asks, func(a ask) bool { return claimed.submitted(a.job, a.at) })
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%d jobs were not claimed", len(asks))
+		}
+	}
+}
