@@ -23,13 +23,14 @@ type figure struct {
 
 // sizes say how much is measured.
 type sizes struct {
-	latencies, trues, claims int
-	idle                     time.Duration
+	latencies, trues, claims, cancels, lines int
+	flood                                    int64 // bytes
+	idle                                     time.Duration
 }
 
 func main() {
 	quick := flag.Bool("quick", false, "a tenth of everything: does it run at all?")
-	only := flag.String("only", "", "measure only the figures whose names begin so: disk, latency, true, claims, idle")
+	only := flag.String("only", "", "measure only the figures whose names begin so: disk, idle, latency, true, cancel, output, claims")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, *quick, *only)
@@ -41,9 +42,9 @@ func main() {
 }
 
 func run(ctx context.Context, quick bool, only string) error {
-	n := sizes{latencies: 500, trues: 1000, claims: 20000, idle: 20 * time.Second}
+	n := sizes{latencies: 500, trues: 1000, claims: 20000, cancels: 30, lines: 300, flood: 1 << 30, idle: 20 * time.Second}
 	if quick {
-		n = sizes{latencies: 50, trues: 100, claims: 2000, idle: 2 * time.Second}
+		n = sizes{latencies: 50, trues: 100, claims: 2000, cancels: 5, lines: 40, flood: 128 << 20, idle: 2 * time.Second}
 	}
 	here, err := openSite(ctx)
 	if err != nil {
@@ -56,7 +57,8 @@ func run(ctx context.Context, quick bool, only string) error {
 		name string
 		take func(context.Context, *site, sizes) ([]figure, error)
 	}{
-		{"disk", disk}, {"idle", idle}, {"latency", latency}, {"true", trues}, {"claims", claims},
+		{"disk", disk}, {"idle", idle}, {"latency", latency}, {"true", trues}, {"cancel", cancels},
+		{"output", outputs}, {"claims", claims},
 	} {
 		if !strings.HasPrefix(measure.name, only) {
 			continue
