@@ -78,5 +78,5 @@ type StreamClose struct {
 type Return struct {
 	_        struct{} `json:"-" additionalProperties:"true"`
 	Detail   string   `json:"detail" maxLength:"4096" doc:"What went wrong on the runner"`
-	Draining bool     `json:"draining,omitempty" doc:"Handed back since the runner drains: not counted as an attempt"`
+	Draining bool     `json:"draining,omitempty" doc:"Handed back since the runner takes nothing new, as when it drains: not counted as an attempt"`
 }

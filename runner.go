@@ -7,12 +7,13 @@ type RunnerState string
 
 // The states of a runner, computed from its last sync, its claims and its orders.
 const (
-	RunnerIdle     RunnerState = "idle"
-	RunnerBusy     RunnerState = "busy"
-	RunnerDraining RunnerState = "draining" // finishes what it has, takes nothing new
-	RunnerPaused   RunnerState = "paused"   // told to take nothing new until resumed
-	RunnerSilent   RunnerState = "silent"   // no sign for 30 s
-	RunnerLost     RunnerState = "lost"     // no sign for 12 h, or it said goodbye
+	RunnerIdle        RunnerState = "idle"
+	RunnerBusy        RunnerState = "busy"
+	RunnerDraining    RunnerState = "draining"    // finishes what it has, takes nothing new
+	RunnerPaused      RunnerState = "paused"      // told to take nothing new until resumed
+	RunnerQuarantined RunnerState = "quarantined" // takes nothing new since it finds itself unfit to
+	RunnerSilent      RunnerState = "silent"      // no sign for 30 s
+	RunnerLost        RunnerState = "lost"        // no sign for 12 h, or it said goodbye
 )
 
 // Runner is one running machine runner or container runner.
@@ -28,7 +29,7 @@ type Runner struct {
 	Slots           int         `json:"slots" doc:"How many tasks it carries out at once"`
 	Busy            int         `json:"busy" doc:"Claims that it holds"`
 	Capabilities    []string    `json:"capabilities"`
-	State           RunnerState `json:"state" enum:"idle,busy,draining,paused,silent,lost"`
+	State           RunnerState `json:"state" enum:"idle,busy,draining,paused,quarantined,silent,lost"`
 	Reason          string      `json:"reason,omitempty" doc:"Why it takes nothing new, in its own words"`
 	Claims          []string    `json:"claims,omitempty" doc:"Only where one runner is shown"`
 	RegisteredAt    time.Time   `json:"registered_at"`
@@ -59,12 +60,15 @@ type Registered struct {
 
 // Sync is the runner's one open request: what it has, and whether it takes more.
 type Sync struct {
-	_         struct{} `json:"-" additionalProperties:"true"`
-	Holding   []string `json:"holding" maxItems:"10000" doc:"Ids of the claims that it has"`
-	Canceling []string `json:"canceling,omitempty" maxItems:"10000" doc:"Those of them that it knows to be cancelled"`
-	Ready     bool     `json:"ready" doc:"Whether it takes new claims"`
-	Reason    string   `json:"reason,omitempty" maxLength:"1000" doc:"Why not, in a sentence"`
-	Draining  bool     `json:"draining,omitempty" doc:"It drains; the answer comes at once when the server did not know"`
+	_           struct{} `json:"-" additionalProperties:"true"`
+	Holding     []string `json:"holding" maxItems:"10000" doc:"Ids of the claims that it has"`
+	Canceling   []string `json:"canceling,omitempty" maxItems:"10000" doc:"Those of them that it knows to be cancelled"`
+	Ready       bool     `json:"ready" doc:"Whether it takes new claims"`
+	Most        int      `json:"most,omitempty" minimum:"0" doc:"How many new claims it takes at most; 0 for as many as it has free slots"`
+	Reason      string   `json:"reason,omitempty" maxLength:"1000" doc:"Why not, or not more, in a sentence"`
+	Draining    bool     `json:"draining,omitempty" doc:"It drains; the answer comes at once when the server did not know"`
+	Quarantined bool     `json:"quarantined,omitempty" doc:"It finds itself unfit: tasks could not be started on it, or its self-check fails"`
+	Resumed     int64    `json:"resumed,omitempty" doc:"The last order to leave quarantine that it has carried out, by its number"`
 }
 
 // SyncAnswer comes as soon as there is anything to say, or empty when the hold is over.
@@ -73,4 +77,6 @@ type SyncAnswer struct {
 	Cancel []string `json:"cancel,omitempty" doc:"Claims to cancel that the runner does not know to be cancelled"`
 	Lost   []string `json:"lost,omitempty" doc:"Names that are not the runner's any more: end them, say nothing"`
 	Drain  bool     `json:"drain,omitempty" doc:"Take nothing new, finish what you have, then exit"`
+	Resume int64    `json:"resume,omitempty" doc:"The number of an operator's order to leave quarantine, until the runner says that it resumed"`
+	Spread Duration `json:"spread,omitempty" doc:"When the control plane goes away, come back at any time within this, lest all runners come at once"`
 }
