@@ -71,5 +71,7 @@ var rooms = map[string]room{
 	"cmd/remuda-agent":   {wiring, "The binary in every task: reads one claim, runs it."},
 	"bench":              {wiring, "Measures what docs/performance.md speaks of."},
 
+	"internal/proof": {wiring, "Kills what Remuda is made of, as real processes, and looks whether anything is lost."},
+
 	"internal/architecture": {watchman, "Holds the tables you are reading against the code."},
 }

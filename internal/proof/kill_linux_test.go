@@ -1,0 +1,148 @@
+package proof
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/remuda-dev/remuda/client"
+)
+
+func TestNothingIsLostWhenEverythingIsKilledOnSQLite(t *testing.T) {
+	dir := newFolder(t)
+	killAtAnyMoment(t, openSite(t, dir, sqlite{dir}, 1, 2))
+}
+
+// killAtAnyMoment kills whatever can be killed while tasks come and go, then lets all end and looks whether all is as
+// if nothing had happened.
+func killAtAnyMoment(t *testing.T, s *site) {
+	dice, long := dice(t), length(t)
+	l := &load{dir: s.dir, log: t.Logf}
+	for range 4 {
+		c, err := client.New(s.door.url(), client.Options{Timeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.CloseIdle)
+		l.users = append(l.users, c.User(s.token()))
+	}
+	working, end := context.WithTimeoutCause(t.Context(), long+3*time.Minute, errors.New("it takes too long"))
+	defer end()
+	l.run(working, 3*slots)
+	killed := s.havoc(t, dice, long)
+	orders := l.stop()
+	t.Logf("killed %v and %d agents", killed, s.agentsKilled)
+
+	for _, u := range s.runners {
+		if err := u.term(time.Minute); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, u := range s.planes {
+		u.kill()
+	}
+	if err := s.database.check(); err != nil {
+		t.Error(err)
+	}
+	for _, u := range s.planes {
+		u.start()
+	}
+	until(t, 30*time.Second, "a control plane that answers", func() error {
+		_, err := s.user.WhoAmI(t.Context())
+		return err
+	})
+	v := s.judge(orders)
+	t.Logf("%d tasks: %v; %d had more than one attempt", len(orders), v.states, v.repeated)
+	if v.states["succeeded"] < len(orders)/3 || len(killed) == 0 {
+		t.Error("too little happened for this to prove anything")
+	}
+	if err := errors.Join(s.judgeAll(t.Context(), orders), s.whole()); err != nil {
+		t.Error(err)
+	}
+	for _, u := range s.planes {
+		if err := u.term(time.Minute); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, left := range leftovers(s.dir, v.attempts) {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// havoc kills some of all victims together, leaves them dead for a while, and does so again until the time is over.
+func (s *site) havoc(t *testing.T, dice *rand.Rand, long time.Duration) map[string]int {
+	killed := map[string]int{}
+	wait := func(most time.Duration) {
+		pause := time.NewTimer(time.Duration(dice.Int64N(int64(most))))
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-t.Context().Done():
+		}
+	}
+	victims := s.victims(dice)
+	for until := time.Now().Add(long); time.Now().Before(until) && t.Context().Err() == nil; {
+		wait(1500 * time.Millisecond)
+		var dead []victim
+		for _, v := range victims {
+			if dice.Float64() < v.odds {
+				v.kill()
+				killed[v.name]++
+				dead = append(dead, v)
+			}
+		}
+		dice.Shuffle(len(dead), func(i, j int) { dead[i], dead[j] = dead[j], dead[i] })
+		for _, v := range dead {
+			wait(700 * time.Millisecond)
+			v.back()
+		}
+	}
+	return killed
+}
+
+// sqlite is the database in the control plane's folder.
+type sqlite struct{ dir string }
+
+func (sqlite) arguments() []string { return nil }
+func (sqlite) victims() []victim   { return nil }
+
+func (q sqlite) check() error {
+	files, err := filepath.Glob(filepath.Join(q.dir, "data", "*.db"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("there is no database in %s", q.dir)
+	}
+	for _, file := range files {
+		if err := integrity(file); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(file), err)
+		}
+	}
+	return nil
+}
+
+func integrity(file string) (err error) {
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var said string
+	if err := db.QueryRow("pragma integrity_check").Scan(&said); err != nil {
+		return err
+	}
+	var broken int
+	if err := db.QueryRow("select count(*) from pragma_foreign_key_check").Scan(&broken); err != nil {
+		return err
+	}
+	if strings.TrimSpace(said) != "ok" || broken != 0 {
+		return fmt.Errorf("%s; %d references to nothing", said, broken)
+	}
+	return nil
+}
