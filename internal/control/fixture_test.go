@@ -57,7 +57,10 @@ func newRanch(t testing.TB) *ranch {
 
 // restart puts a new plane on the same store.
 func (r *ranch) restart(o control.Options) {
-	o.Store, o.Keys, o.Log = r.store, r.keys, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if o.Store == nil {
+		o.Store = r.store
+	}
+	o.Keys, o.Log = r.keys, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.plane = control.New(o)
 	r.admin = r.plane.AsUser(control.User{Name: "root", Admin: true})
 }
