@@ -53,6 +53,7 @@ var rooms = map[string]room{
 	"internal/jobfile":    {tool, "Turns the job file that a person writes into a submission, or says where it is wrong."},
 	"internal/yaml":       {tool, "Strict YAML with positions, behind one package."},
 	"internal/herd":       {tool, "The load of many runners on a control plane, for tests and bench."},
+	"internal/aside":      {tool, "Does deep work on a goroutine of its own, so that one that waits keeps a small stack."},
 	"internal/nearest":    {tool, "Finds the known name that somebody probably meant."},
 
 	"internal/store":            {adapter, "Keeps everything that must survive a restart, in SQL."},

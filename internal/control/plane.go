@@ -55,9 +55,11 @@ type Plane struct {
 	outputLimit int64
 
 	mu    sync.Mutex
-	syncs map[string]*openSync // the one open sync of each runner
+	syncs map[string]*heldSync // the one open sync of each runner
 	away  map[string]bool      // parts of the store whose last write failed
 	since Micros               // since when signs could be taken without a gap
+
+	lettingGo bool // no sync is held any more
 }
 
 // New makes a Plane; Run must run beside it.
@@ -68,7 +70,7 @@ func New(o Options) *Plane {
 	}
 	return &Plane{
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit,
-		syncs: map[string]*openSync{}, away: map[string]bool{}, since: Now(),
+		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: Now(),
 	}
 }
 

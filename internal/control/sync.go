@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/aside"
 )
 
 // maxClaims bounds one answer; the next sync brings the rest.
@@ -16,86 +17,145 @@ const maxClaims = 64
 const maxAnswer = 8 << 20
 
 // Sync is a runner's one open request. Its arrival is a sign of life of all claims that it names. It is held until
-// there is something to say, the hold is over, a newer sync of the same runner arrives, or ctx ends.
+// there is something to say, the hold is over, a newer sync of the same runner arrives, LetGo is called, or ctx ends.
+//
+// While it is held, the stack below it stays small: whatever goes deep is done aside.
 func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, error) {
-	hold := holdIdle
+	h := &heldSync{door: d, said: s, hold: holdIdle, end: make(chan struct{})}
 	if len(s.Holding) > 0 {
-		hold = holdBusy
+		h.hold = holdBusy
 	}
-	over := time.NewTimer(hold)
+	over := time.NewTimer(h.hold)
 	defer over.Stop()
-	held, mine := d.p.supersede(ctx, d.id)
-	defer d.p.release(d.id, mine)
-	woken := d.p.hub.subscribe(runnerTopic(d.id)) // before reading, so that nothing falls between
-	defer woken.close()
+	d.p.supersede(d.id, h)
+	defer d.p.release(d.id, h)
+	h.woken = d.p.hub.subscribe(runnerTopic(d.id)) // before reading, so that nothing falls between
+	defer h.woken.close()
 
-	seen, err := d.arrive(held, s, hold)
-	for waits := false; err == nil; seen, err = d.look(held) {
-		answer, err := d.answer(held, s, seen)
-		if err != nil || seen.news || speaks(answer) || answer.Drain && !s.Draining {
-			return answer, err
+	for aside.Do(func() { h.arrive(ctx) }); !h.done; aside.Do(func() { h.look(ctx) }) {
+		select {
+		case <-h.woken.C:
+		case <-over.C:
+			return h.answer, nil
+		case <-h.end: // superseded, or let go
+			return h.answer, nil
+		case <-ctx.Done(): // nobody listens any more
+			aside.Do(func() { d.dropped(ctx, h) })
+			return h.answer, nil
+		}
+	}
+	if h.err != nil {
+		h.woken.wake() // this one may have been meant for another runner, too
+		return remuda.SyncAnswer{}, fmt.Errorf("sync runner %s: %w", d.id, h.err)
+	}
+	return h.answer, nil
+}
+
+// heldSync is one sync, told apart from the next one of its runner by its address.
+type heldSync struct {
+	door  RunnerDoor
+	said  remuda.Sync
+	hold  time.Duration
+	woken *subscription
+	waits bool          // for a task, too
+	end   chan struct{} // closed when it is to be answered, whatever there is to say
+
+	answer remuda.SyncAnswer
+	err    error
+	done   bool // there is something to say
+}
+
+func (h *heldSync) arrive(ctx context.Context) {
+	seen, err := h.door.arrive(ctx, h.said, h.hold)
+	h.weigh(ctx, seen, err)
+}
+
+func (h *heldSync) look(ctx context.Context) {
+	seen, err := h.door.look(ctx)
+	h.weigh(ctx, seen, err)
+}
+
+// weigh decides whether there is something to say.
+func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
+	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx) {
+		h.answer, err = h.door.answer(ctx, h.said, seen)
+		if err != nil {
+			break
+		}
+		if h.done = seen.news || speaks(h.answer) || h.answer.Drain && !h.said.Draining; h.done {
+			return
 		}
 		// Only a runner that could take a task waits for one: a wake-up is not to be spent on others.
-		if takes := seen.takes(); takes != waits {
-			if waits = takes; waits {
-				woken.join(seen.topics()...)
-			} else {
-				woken.leave(seen.topics()...)
-			}
-			continue // look again: what happened before does not wake it
+		takes := seen.takes()
+		if takes == h.waits {
+			return
 		}
-		select {
-		case <-woken.C:
-		case <-over.C:
-			return answer, nil
-		case <-held.Done():
-			d.dropped(ctx, mine)
-			return answer, nil // superseded, or nobody listens any more
+		if h.waits = takes; takes {
+			h.woken.join(seen.topics()...)
+		} else {
+			h.woken.leave(seen.topics()...)
 		}
+		// Look again: what happened before does not wake it.
 	}
-	woken.wake() // this one may have been meant for another runner, too
-	return remuda.SyncAnswer{}, fmt.Errorf("sync runner %s: %w", d.id, err)
+	h.err, h.done = err, err != nil
+}
+
+func (h *heldSync) ended() bool {
+	select {
+	case <-h.end:
+		return true
+	default:
+		return false
+	}
 }
 
 func speaks(a remuda.SyncAnswer) bool {
 	return len(a.Claims)+len(a.Cancel)+len(a.Lost) > 0
 }
 
-// openSync is told apart from the next one by its address.
-type openSync struct{ end context.CancelFunc }
-
 // supersede ends the sync that this runner still has open here: its connection may be dead, and it must not take
 // claims into a void.
-func (p *Plane) supersede(ctx context.Context, runner string) (context.Context, *openSync) {
-	ctx, cancel := context.WithCancel(ctx)
-	mine := &openSync{cancel}
+func (p *Plane) supersede(runner string, h *heldSync) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if older := p.syncs[runner]; older != nil {
-		older.end()
+		close(older.end)
 	}
-	p.syncs[runner] = mine
-	return ctx, mine
+	p.syncs[runner] = h
+	if p.lettingGo {
+		delete(p.syncs, runner)
+		close(h.end)
+	}
 }
 
-func (p *Plane) release(runner string, mine *openSync) {
-	mine.end()
+func (p *Plane) release(runner string, h *heldSync) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.syncs[runner] == mine {
+	if p.syncs[runner] == h {
 		delete(p.syncs, runner)
 	}
 }
 
-func (p *Plane) isNewest(runner string, mine *openSync) bool {
+func (p *Plane) isNewest(runner string, h *heldSync) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.syncs[runner] == mine
+	return p.syncs[runner] == h
+}
+
+// LetGo answers every sync that is held, and holds none from now on: whoever serves them stops.
+func (p *Plane) LetGo() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lettingGo = true
+	for runner, h := range p.syncs {
+		delete(p.syncs, runner)
+		close(h.end)
+	}
 }
 
 // dropped notes that a runner's connection broke while its sync was held: it is called silent as early as one that
 // holds claims, since the hold says nothing of it any more. That it could not be noted only makes this later.
-func (d RunnerDoor) dropped(ctx context.Context, mine *openSync) {
+func (d RunnerDoor) dropped(ctx context.Context, mine *heldSync) {
 	_ = d.p.store.Write(context.WithoutCancel(ctx), Beside, func(tx Tx) error {
 		if !d.p.isNewest(d.id, mine) {
 			return nil // the newer sync's arrival says more than this one's end, and may be written already
