@@ -56,6 +56,8 @@ var rooms = map[string]room{
 	"internal/aside":      {tool, "Does deep work on a goroutine of its own, so that one that waits keeps a small stack."},
 	"internal/nearest":    {tool, "Finds the known name that somebody probably meant."},
 
+	"internal/bucket": {tool, "Keeps objects in a folder or in S3, durable when it says so."},
+
 	"internal/store":            {adapter, "Keeps everything that must survive a restart, in SQL."},
 	"internal/server":           {adapter, "The native API over HTTP: decodes, calls one rule, encodes."},
 	"internal/server/circleci":  {adapter, "Lets CircleCI's clients speak to the same rules."},
