@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -25,15 +26,58 @@ type figure struct {
 type sizes struct {
 	latencies, trues, claims, cancels, lines int
 	flood                                    int64 // bytes
+	rates                                    []int // submissions a second
+	loaded                                   time.Duration
 	idle                                     time.Duration
 }
 
+// measures are all figures, in the order in which they are taken. Those that concern a database are taken on both.
+func measures() []measure {
+	return []measure{
+		{"disk", disk, onSQLite},
+		{"idle", idle, onSQLite},
+		{"latency", latency, onSQLite | onPostgres},
+		{"true", trues, onSQLite},
+		{"cancel", cancels, onSQLite},
+		{"output", outputs, onSQLite},
+		{"claims", claims, onSQLite | onPostgres},
+		{"river", river, onPostgres},
+		{"load", load, onSQLite | onPostgres},
+	}
+}
+
+type measure struct {
+	name string
+	take func(context.Context, *site, sizes) ([]figure, error)
+	on   databases
+}
+
+type databases int
+
+const (
+	onSQLite databases = 1 << iota
+	onPostgres
+)
+
+// settings are what was typed.
+type settings struct {
+	quick             bool
+	only, on, figures string
+}
+
 func main() {
-	quick := flag.Bool("quick", false, "a tenth of everything: does it run at all?")
-	only := flag.String("only", "", "measure only the figures whose names begin so: disk, idle, latency, true, cancel, output, claims")
+	var s settings
+	names := make([]string, 0, len(measures()))
+	for _, m := range measures() {
+		names = append(names, m.name)
+	}
+	flag.BoolVar(&s.quick, "quick", false, "a tenth of everything: does it run at all?")
+	flag.StringVar(&s.only, "only", "", "take only the figures whose names begin so: "+strings.Join(names, ", "))
+	flag.StringVar(&s.on, "on", "", "take only those on this database: sqlite, postgres")
+	flag.StringVar(&s.figures, "figures", "", "write figures that are drawn as CSV into this folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *quick, *only)
+	err := run(ctx, s)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -41,35 +85,61 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, quick bool, only string) error {
-	n := sizes{latencies: 500, trues: 1000, claims: 20000, cancels: 30, lines: 300, flood: 1 << 30, idle: 20 * time.Second}
-	if quick {
-		n = sizes{latencies: 50, trues: 100, claims: 2000, cancels: 5, lines: 40, flood: 128 << 20, idle: 2 * time.Second}
+func run(ctx context.Context, s settings) error {
+	n := sizes{
+		latencies: 500, trues: 1000, claims: 20000, cancels: 30, lines: 300, flood: 1 << 30,
+		rates: []int{10, 50, 100, 200, 400, 800}, loaded: 10 * time.Second, idle: 20 * time.Second,
 	}
-	here, err := openSite(ctx)
+	if s.quick {
+		n = sizes{
+			latencies: 50, trues: 100, claims: 2000, cancels: 5, lines: 40, flood: 128 << 20,
+			rates: []int{10, 100}, loaded: 2 * time.Second, idle: 2 * time.Second,
+		}
+	}
+	table := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "figure\tmeasured\tgoal\tbeside it")
+	if !strings.HasPrefix("postgres", s.on) || s.on == "" {
+		if err := takeAll(ctx, s, n, onSQLite, nil, table); err != nil {
+			return err
+		}
+	}
+	if strings.HasPrefix("postgres", s.on) {
+		server, err := startPostgres(ctx)
+		if err != nil {
+			fmt.Fprintf(table, "PostgreSQL\tnot measured: %s\t\t\n", err)
+			return table.Flush()
+		}
+		defer server.stop()
+		if err := takeAll(ctx, s, n, onPostgres, server, table); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}
+
+// takeAll takes the figures of one database.
+func takeAll(ctx context.Context, s settings, n sizes, on databases, server *postgresServer, table io.Writer) error {
+	here, err := openSite(ctx, server)
 	if err != nil {
 		return err
 	}
 	defer here.close()
-	table := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "figure\tmeasured\tgoal\tbeside it")
-	for _, measure := range []struct {
-		name string
-		take func(context.Context, *site, sizes) ([]figure, error)
-	}{
-		{"disk", disk}, {"idle", idle}, {"latency", latency}, {"true", trues}, {"cancel", cancels},
-		{"output", outputs}, {"claims", claims},
-	} {
-		if !strings.HasPrefix(measure.name, only) {
+	here.figures = s.figures
+	for _, m := range measures() {
+		if !strings.HasPrefix(m.name, s.only) || m.on&on == 0 {
 			continue
 		}
-		figures, err := measure.take(ctx, here, n)
+		figures, err := m.take(ctx, here, n)
 		if err != nil {
-			return fmt.Errorf("measure %s: %w\n%s", measure.name, err, here.log())
+			return fmt.Errorf("measure %s on %s: %w\n%s", m.name, here.database(), err, here.log())
 		}
 		for _, f := range figures {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.what, f.measured, f.goal, f.beside)
+			what := f.what
+			if m.on == onSQLite|onPostgres {
+				what += ", " + here.database()
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", what, f.measured, f.goal, f.beside)
 		}
 	}
-	return table.Flush()
+	return nil
 }

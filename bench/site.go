@@ -28,6 +28,11 @@ type site struct {
 	plane   *process
 	runners int // started so far
 	said    *output
+	figures string // the folder in which figures are kept; none when empty
+
+	postgres string          // the database's URL; SQLite in the data folder when empty
+	server   *postgresServer // where it is
+	claimed  float64         // claims a second that were measured
 }
 
 // output keeps the end of what the processes log, for the case that something goes wrong.
@@ -121,12 +126,26 @@ func (p *process) written() (int64, error) {
 	return 0, errors.New("/proc/PID/io has no write_bytes")
 }
 
-func openSite(ctx context.Context) (*site, error) {
+// database says what the control plane keeps its tasks in.
+func (s *site) database() string {
+	if s.postgres != "" {
+		return "PostgreSQL"
+	}
+	return "SQLite"
+}
+
+// openSite starts a control plane on a fresh database of the server, or on SQLite when there is none.
+func openSite(ctx context.Context, server *postgresServer) (*site, error) {
 	dir, err := os.MkdirTemp("", "remuda-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &site{dir: dir, said: &output{}, class: "bench/default"}
+	s := &site{dir: dir, said: &output{}, class: "bench/default", server: server}
+	if server != nil {
+		if s.postgres, err = server.fresh(ctx); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
+	}
 	if err := s.open(ctx); err != nil {
 		log := s.log()
 		s.close()
@@ -154,7 +173,11 @@ func (s *site) open(ctx context.Context) error {
 	}
 	s.url = "http://" + address
 	data := filepath.Join(s.dir, "data")
-	if s.plane, err = s.start(ctx, nil, "remuda", "server", "--dir", data, "--listen", address); err != nil {
+	args := []string{"server", "--dir", data, "--listen", address}
+	if s.postgres != "" {
+		args = append(args, "--database", s.postgres)
+	}
+	if s.plane, err = s.start(ctx, nil, "remuda", args...); err != nil {
 		return err
 	}
 	if s.client, err = client.New(s.url, client.Options{}); err != nil {
