@@ -1,0 +1,281 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/archive"
+	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/store"
+)
+
+// settled is an installation with something of everything in it.
+type settled struct {
+	town    *town
+	job     control.JobRow
+	attempt string
+	output  []byte
+}
+
+func settle(t testing.TB, s control.Store) settled {
+	t.Helper()
+	w := settled{town: newTown(t, s), attempt: newID()}
+	w.job = control.JobRow{ID: newID(), OrganizationID: w.town.organization.ID, Name: "say \"ü\"\n\t\x01 </>", Payload: []byte{0, 1, 2, 255}, Secrets: []byte{}}
+	insert(t, s, &w.job, &control.JobRow{ID: newID(), OrganizationID: w.town.organization.ID, Payload: []byte{}})
+	for range 3 {
+		insert(t, s, &control.EventRow{Type: "task.queued", Subject: newID(), At: control.Now()})
+	}
+	for len(w.output) < 1<<20 {
+		piece := bytes.Repeat([]byte{byte(len(w.output) >> 10), 0xff, '\n'}, 30_000)
+		add(t, s, w.attempt, 1, int64(len(w.output)), 0, string(piece), wide)
+		w.output = append(w.output, piece...)
+	}
+	return w
+}
+
+// hold says what a copy of the installation lacks.
+func (w settled) hold(t testing.TB, s control.Store) {
+	t.Helper()
+	var job control.JobRow
+	read(t, s, func(v control.View) (any, error) { return nil, v.Get(t.Context(), &job, w.job.ID) })
+	if diff := cmp.Diff(w.job, job, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the job is another: -want +got:\n%s", diff)
+	}
+	var output []byte
+	for _, chunk := range chunks(t, s, w.attempt, nil, 0, 1<<30) {
+		output = append(output, chunk.Data...)
+	}
+	if !bytes.Equal(output, w.output) {
+		t.Errorf("%d bytes of output are there, want %d, or others", len(output), len(w.output))
+	}
+}
+
+func quiet(store.Progress) {}
+
+// backUp writes an archive of what lies in a place.
+func backUp(t testing.TB, place string) []byte {
+	t.Helper()
+	snapshot, err := store.OpenSnapshot(t.Context(), place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := snapshot.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var to bytes.Buffer
+	writer, err := archive.NewWriter(&to, archive.Head{Schema: snapshot.Schema, Created: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := snapshot.Write(t.Context(), writer, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return to.Bytes()
+}
+
+// restore loads an archive into a place.
+func restore(ctx context.Context, data []byte, place string, schema int64) error {
+	loading, err := store.BeginLoading(ctx, place, schema, quiet)
+	if err != nil {
+		return err
+	}
+	if err := loading.Restore(ctx, bytes.NewReader(data), archive.Contents{}); err != nil {
+		return errors.Join(err, loading.Abandon())
+	}
+	return loading.Commit(ctx)
+}
+
+const newest = 1 << 30
+
+func schemaOf(t testing.TB, data []byte) (schema int64) {
+	t.Helper()
+	_, err := archive.Read(bytes.NewReader(data), archive.Contents{Head: func(h archive.Head) error {
+		schema = h.Schema
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func TestARestoredInstallationHoldsWhatTheRunningOneHeld(t *testing.T) {
+	for _, from := range databases() {
+		for _, to := range databases() {
+			t.Run(from.name+" to "+to.name, func(t *testing.T) {
+				place := from.fresh(t)
+				running := from.opened(t, place)
+				was := settle(t, running)
+				data := backUp(t, place)
+				elsewhere := to.fresh(t)
+				if err := restore(t.Context(), data, elsewhere, schemaOf(t, data)); err != nil {
+					t.Fatal(err)
+				}
+				restored := to.opened(t, elsewhere)
+				was.hold(t, restored)
+				eventsGoOnFarBehind(t, running, restored)
+
+				// A backup of the restored one says the same, but for the event of the restore.
+				again := backUp(t, elsewhere)
+				first, second := tablesOf(t, data), tablesOf(t, again)
+				delete(first, "events")
+				delete(second, "events")
+				if diff := cmp.Diff(first, second); diff != "" {
+					t.Errorf("a backup of the restored installation is another: -first +second:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func tablesOf(t testing.TB, data []byte) map[string]archive.Digest {
+	t.Helper()
+	manifest, err := archive.Read(bytes.NewReader(data), archive.Contents{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := map[string]archive.Digest{}
+	for _, table := range manifest.Tables {
+		tables[table.Name] = table.Digest
+	}
+	return tables
+}
+
+func eventsGoOnFarBehind(t *testing.T, running, restored control.Store) {
+	t.Helper()
+	last := func(s control.Store) int64 {
+		return read(t, s, func(v control.View) (int64, error) { return v.LastEvent(t.Context()) })
+	}
+	for range 10 { // of the time that is lost
+		insert(t, running, &control.EventRow{Type: "task.queued", At: control.Now()})
+	}
+	before := last(running)
+	insert(t, restored, &control.EventRow{Type: "task.queued", At: control.Now()})
+	if got := last(restored); got <= before {
+		t.Errorf("a new event has the number %d; the lost time had numbers up to %d", got, before)
+	}
+}
+
+func TestAMovedInstallationHoldsWhatItHeld(t *testing.T) {
+	for _, from := range databases() {
+		for _, to := range databases() {
+			t.Run(from.name+" to "+to.name, func(t *testing.T) {
+				place := from.fresh(t)
+				old, err := from.open(t.Context(), place)
+				if err != nil {
+					t.Fatal(err)
+				}
+				was := settle(t, old)
+				if err := old.Close(); err != nil {
+					t.Fatal(err)
+				}
+				snapshot, err := store.OpenSnapshot(t.Context(), place)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					if err := snapshot.Close(); err != nil {
+						t.Error(err)
+					}
+				}()
+				elsewhere := to.fresh(t)
+				loading, err := store.BeginLoading(t.Context(), elsewhere, snapshot.Schema, quiet)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := loading.Copy(t.Context(), snapshot); err != nil {
+					t.Fatal(errors.Join(err, loading.Abandon()))
+				}
+				if err := loading.Moved(t.Context(), "there"); err != nil {
+					t.Fatal(errors.Join(err, loading.Abandon()))
+				}
+				if err := loading.Commit(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				now := to.opened(t, elsewhere)
+				was.hold(t, now)
+				insert(t, now, &control.EventRow{Type: "task.queued", At: control.Now()})
+			})
+		}
+	}
+}
+
+func TestAPlaceThatIsInUseIsNotRestoredInto(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			place := d.fresh(t)
+			s := d.opened(t, place)
+			was := settle(t, s)
+			data := backUp(t, place)
+			if err := restore(t.Context(), data, place, schemaOf(t, data)); !errors.Is(err, remuda.Conflict) {
+				t.Errorf("restore = %v, want a conflict", err)
+			}
+			was.hold(t, s)
+		})
+	}
+}
+
+func TestANewerSchemaIsNotRestored(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			_, err := store.BeginLoading(t.Context(), d.fresh(t), newest, quiet)
+			if !errors.Is(err, remuda.Conflict) {
+				t.Errorf("begin = %v, want a conflict", err)
+			}
+		})
+	}
+}
+
+func TestADamagedBackupLeavesNothingBehind(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			place := d.fresh(t)
+			s := d.opened(t, place)
+			was := settle(t, s)
+			data := backUp(t, place)
+			schema := schemaOf(t, data)
+			elsewhere := d.fresh(t)
+			for _, at := range []int{100, len(data) / 3, len(data) / 2, len(data) - 100} {
+				flipped := bytes.Clone(data)
+				flipped[at] ^= 0x10
+				for what, bad := range map[string][]byte{"flipped": flipped, "cut": data[:at]} {
+					if err := restore(t.Context(), bad, elsewhere, schema); !errors.Is(err, remuda.Invalid) {
+						t.Errorf("%s at %d: restore = %v, want it refused", what, at, err)
+					}
+				}
+			}
+			// The same place is good for the whole one.
+			if err := restore(t.Context(), data, elsewhere, schema); err != nil {
+				t.Fatal(err)
+			}
+			was.hold(t, d.opened(t, elsewhere))
+		})
+	}
+}
+
+func TestABackupOfNothingIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := store.OpenSnapshot(t.Context(), dir); !errors.Is(err, remuda.NotFound) {
+		t.Errorf("open = %v, want that there is nothing", err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("looking left %v, %v in the folder", entries, err)
+	}
+	if _, err := store.OpenSnapshot(t.Context(), filepath.Join(dir, "absent")); !errors.Is(err, remuda.NotFound) {
+		t.Errorf("open = %v, want that there is nothing", err)
+	}
+}
