@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -26,7 +27,8 @@ const patienceForWord = 15 * time.Second
 type carriage struct {
 	*Runner
 	claim remuda.Claim
-	here  bool // an earlier runner left something of it here
+	here  bool         // an earlier runner left something of it here
+	began *atomic.Bool // its agent asked for leave to begin
 	log   *slog.Logger
 }
 
@@ -53,6 +55,7 @@ func (c carriage) run(ctx context.Context) bool {
 		return false
 	default:
 		c.log.Error("could not be carried out; handed back", "error", err)
+		c.judge(ctx, err)
 		if !c.say(ctx, "return", func(ctx context.Context, p ControlPlane) error {
 			return p.Return(ctx, c.claim.ID, c.handBack(err))
 		}) {
@@ -67,6 +70,14 @@ func (c carriage) run(ctx context.Context) bool {
 
 // errUnstarted says why a claim was not even started.
 var errUnstarted = errors.New("the runner takes nothing new any more")
+
+// judge tells what a claim that could not be carried out says about the machine: nothing, unless its own was not begun.
+func (c carriage) judge(ctx context.Context, err error) {
+	begun := c.claim.Begun || c.began.Load()
+	if !begun && !Ends(ctx) && !errors.Is(err, errUnstarted) && !errors.Is(err, remuda.Gone) {
+		c.stumbled(c.claim.ID, err)
+	}
+}
 
 func (c carriage) handBack(err error) remuda.Return {
 	unstarted := errors.Is(err, errUnstarted)
@@ -88,6 +99,9 @@ func (c carriage) outcome(ctx context.Context) (result remuda.Result, err error)
 	case !started && c.isSurplus(c.claim.ID):
 		return result, errUnstarted
 	case !started:
+		if err := c.fit(ctx); err != nil {
+			return result, err
+		}
 		var refusal Refusal
 		if err := c.config.check(ctx, c.claim); errors.As(err, &refusal) {
 			return remuda.Result{State: remuda.Failed, Reason: remuda.ReasonPolicy, Detail: string(refusal)}, nil
@@ -111,7 +125,8 @@ func (c carriage) open() (Work, error) {
 		// The decoder's own words may quote what it read.
 		return Work{}, errors.New("the claim's secrets are not in a form that this runner reads")
 	}
-	return Work{Claim: c.claim, Secrets: secrets.Secrets, Plane: c.controlPlane().Task(c.claim.ID, secrets.Token)}, nil
+	plane := c.controlPlane().Task(c.claim.ID, secrets.Token)
+	return Work{Claim: c.claim, Secrets: secrets.Secrets, Plane: attended{plane, c.began, func() { c.started(c.claim.ID) }}}, nil
 }
 
 // execute lets the executor do it, bounded in time, and survives its panic.
@@ -130,6 +145,9 @@ func (c carriage) execute(ctx context.Context, work Work) (result remuda.Result,
 	result, err = c.executor.Execute(bounded, work)
 	if err != nil {
 		return remuda.Result{}, err
+	}
+	if result.State == remuda.Succeeded || result.Reason == remuda.ReasonStep {
+		c.started(c.claim.ID) // Where the agent does not speak through us, this is the sign of it.
 	}
 	if errors.Is(context.Cause(bounded), ErrTimeout) && result.State == remuda.Canceled {
 		// Its agent knows no more than that it was told to end.

@@ -24,6 +24,8 @@ const (
 const (
 	DefaultMaxRunTime  = 5 * time.Hour
 	DefaultCancelGrace = 10 * time.Second
+	// DefaultQuarantineAfter is how many tasks in a row may fail to start.
+	DefaultQuarantineAfter = 3
 )
 
 // Config is what a runner's operator decides.
@@ -41,6 +43,9 @@ type Config struct {
 	// DrainTimeout is how long what runs may go on once the runner drains, before it is cancelled. 0 means until it
 	// ends, which MaxRunTime bounds.
 	DrainTimeout time.Duration
+	// QuarantineAfter is how many tasks in a row may fail to start before the runner takes nothing new for a while:
+	// 3 when 0, never when negative.
+	QuarantineAfter int
 	// Key opens what is sealed to this runner. It must be the one whose public half was registered.
 	Key *seal.Key
 	// Register makes the runner known (again) and gives what to speak to from then on. It is called at first when New
@@ -89,6 +94,9 @@ func (c Config) complete() (Config, error) {
 		if length < 0 {
 			return c, fmt.Errorf("a length of time may not be negative: %s", length)
 		}
+	}
+	if c.QuarantineAfter == 0 {
+		c.QuarantineAfter = DefaultQuarantineAfter
 	}
 	if c.MaxRunTime == 0 {
 		c.MaxRunTime = DefaultMaxRunTime

@@ -24,8 +24,12 @@ type fakePlane struct {
 	queue   []remuda.Claim
 	live    map[string]remuda.Claim
 	cancels map[string]bool
-	order   bool // it tells the runner to drain
-	knows   bool // it has been told that the runner drains
+	order   bool  // it tells the runner to drain
+	resume  int64 // its order to leave quarantine
+	spread  remuda.Duration
+	knows   bool              // it has been told that the runner drains
+	tokens  map[string]string // of each claim's task
+	over    map[string]bool   // claims that the runner ended
 
 	syncs     []remuda.Sync
 	finished  map[string][]remuda.Result
@@ -44,7 +48,7 @@ func newPlane() *fakePlane {
 		panic(err)
 	}
 	return &fakePlane{
-		key: key, slots: 1, changed: make(chan struct{}), live: map[string]remuda.Claim{}, cancels: map[string]bool{},
+		key: key, slots: 1, changed: make(chan struct{}), live: map[string]remuda.Claim{}, cancels: map[string]bool{}, tokens: map[string]string{}, over: map[string]bool{},
 		finished: map[string][]remuda.Result{}, returned: map[string][]remuda.Return{},
 	}
 }
@@ -124,7 +128,7 @@ func (p *fakePlane) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnsw
 			p.loseNext--
 			deaf = true
 		}
-		news := len(answer.Claims)+len(answer.Cancel)+len(answer.Lost) > 0 || answer.Drain || said.Draining && !p.knows
+		news := len(answer.Claims)+len(answer.Cancel)+len(answer.Lost) > 0 || answer.Drain || answer.Resume != 0 || said.Draining && !p.knows
 		if !deaf {
 			p.knows = said.Draining
 		}
@@ -150,7 +154,9 @@ func (p *fakePlane) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnsw
 func (p *fakePlane) answer(said remuda.Sync) remuda.SyncAnswer {
 	var answer remuda.SyncAnswer
 	for _, id := range said.Holding {
-		if _, live := p.live[id]; !live {
+		if _, live := p.live[id]; !live && p.ended(id) {
+			continue // That the runner ended it itself is no news.
+		} else if !live {
 			answer.Lost = append(answer.Lost, id)
 		} else if p.cancels[id] && !slices.Contains(said.Canceling, id) {
 			answer.Cancel = append(answer.Cancel, id)
@@ -162,7 +168,7 @@ func (p *fakePlane) answer(said remuda.Sync) remuda.SyncAnswer {
 			answer.Claims = append(answer.Claims, claim)
 		}
 	}
-	for said.Ready && len(p.queue) > 0 && len(p.live) < p.slots {
+	for said.Ready && len(p.queue) > 0 && len(p.live) < p.slots && (said.Most == 0 || len(answer.Claims) < said.Most) {
 		claim := p.queue[0]
 		p.queue = p.queue[1:]
 		p.live[claim.ID] = claim
@@ -172,8 +178,14 @@ func (p *fakePlane) answer(said remuda.Sync) remuda.SyncAnswer {
 		answer.Claims = append(answer.Claims, answer.Claims...)
 	}
 	answer.Drain = p.order && !said.Draining
+	if said.Quarantined && p.resume > said.Resumed {
+		answer.Resume = p.resume
+	}
+	answer.Spread = p.spread
 	return answer
 }
+
+func (p *fakePlane) ended(id string) bool { return p.over[id] }
 
 func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result) error {
 	var err error
@@ -189,6 +201,7 @@ func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result) e
 			return
 		}
 		delete(p.live, id)
+		p.over[id] = true
 	})
 	return err
 }
@@ -197,6 +210,7 @@ func (p *fakePlane) Return(_ context.Context, id string, why remuda.Return) erro
 	p.change(func() {
 		p.returned[id] = append(p.returned[id], why)
 		delete(p.live, id)
+		p.over[id] = true
 	})
 	return nil
 }
@@ -207,7 +221,8 @@ func (p *fakePlane) Goodbye(context.Context) error {
 }
 
 func (p *fakePlane) Task(claimID, token string) runner.TaskPlane {
-	return fakeTask{token: token}
+	p.change(func() { p.tokens[claimID] = token })
+	return fakeTask{}
 }
 
 // results are what was said of a claim, whether it was acknowledged or not.
@@ -233,7 +248,6 @@ func (p *fakePlane) said() []remuda.Sync {
 type fakeTask struct {
 	agent.Plane
 	http.Handler
-	token string
 }
 
 // fakeExecutor carries out tasks as a test tells it.
@@ -243,6 +257,23 @@ type fakeExecutor struct {
 	mu     sync.Mutex
 	works  []runner.Work
 	forgot []string
+	unfit  error // what Check says
+	checks int
+}
+
+// Check says what the test set.
+func (e *fakeExecutor) Check(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.checks++
+	return e.unfit
+}
+
+// change changes what the executor does.
+func (e *fakeExecutor) change(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f()
 }
 
 func (e *fakeExecutor) Execute(ctx context.Context, w runner.Work) (remuda.Result, error) {

@@ -29,7 +29,7 @@ func TestARunnerThatIsNotKnownAnyMoreRegistersAgain(t *testing.T) {
 		first.change(func() {
 			first.syncErr = func(int) error { return remuda.Fail(remuda.Unauthenticated, "who are you?") }
 		})
-		time.Sleep(20 * time.Second)
+		time.Sleep(40 * time.Second)
 		if n := registered.Load(); n != 3 {
 			t.Errorf("registered %d times", n)
 		}

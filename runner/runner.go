@@ -43,6 +43,8 @@ type Runner struct {
 
 	// changed holds one element when an open request may say what is not so any more.
 	changed chan struct{}
+	// doubts holds one element when the machine is to be looked at now.
+	doubts chan struct{}
 	// hurry ends when the last words have only little time left.
 	hurry   context.Context
 	hurried context.CancelFunc
@@ -54,6 +56,7 @@ type Runner struct {
 	draining bool
 	canceled bool
 	drained  time.Time // when draining began
+	health   health
 	idle     *time.Timer
 	patience *time.Timer // until what still runs while draining is cancelled
 }
@@ -81,7 +84,7 @@ func New(config Config, plane ControlPlane, executor Executor, log *slog.Logger)
 	hurry, hurried := context.WithCancel(context.Background())
 	return &Runner{
 		config: config, executor: executor, log: log, plane: plane,
-		changed: make(chan struct{}, 1), hurry: hurry, hurried: hurried,
+		changed: make(chan struct{}, 1), doubts: make(chan struct{}, 1), hurry: hurry, hurried: hurried,
 		held: map[string]*holding{},
 	}, nil
 }
@@ -110,6 +113,13 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	work, stop := context.WithCancelCause(ctx)
 	defer func() { r.hurried(); stop(errStopped) }()
 
+	looked := make(chan struct{})
+	carrying.Go(func() { r.keepFit(work, looked) })
+	select {
+	case <-looked:
+	case <-time.After(firstLook):
+	case <-ctx.Done():
+	}
 	s := syncing{runner: r, left: left, carrying: &carrying, work: work}
 	return s.loop(ctx)
 }
@@ -184,14 +194,18 @@ func (r *Runner) idleOver() {
 }
 
 // hold takes a claim in, unless it is held already: delivered twice, it counts once.
-func (r *Runner) hold(id string, end context.CancelCauseFunc) bool {
+func (r *Runner) hold(claim remuda.Claim, here bool, end context.CancelCauseFunc) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	id := claim.ID
 	if _, known := r.held[id]; known {
 		return false
 	}
-	surplus := r.draining || r.config.Mode == SingleTask && r.used
+	surplus := r.draining || r.config.Mode == SingleTask && r.used || !r.health.takes()
 	r.held[id] = &holding{end: end, surplus: surplus}
+	if r.health.probing && !surplus && !here && !claim.Begun {
+		r.health.probe = id
+	}
 	r.used = true
 	if r.idle != nil {
 		r.idle.Stop()
@@ -204,6 +218,9 @@ func (r *Runner) drop(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.held, id)
+	if r.health.probe == id {
+		r.health.probe = "" // It ended and told nothing: cancelled, lost, refused. The next one may.
+	}
 	if r.busy() == 0 {
 		if r.config.Mode == SingleTask && !r.draining {
 			r.log.Info("the one task of this runner has ended")
@@ -330,6 +347,8 @@ func (r *Runner) status() remuda.Sync {
 		said.Ready, said.Reason = false, "the runner carries out one task only and has it"
 	case len(said.Holding) < len(r.held) && len(r.held) >= r.config.Slots:
 		said.Ready, said.Reason = false, "a task that is not this runner's any more is still being ended"
+	default:
+		r.health.say(&said)
 	}
 	return said
 }
@@ -338,5 +357,6 @@ func (r *Runner) status() remuda.Sync {
 // plane knows of each claim's end before the runner forgets it.
 func (r *Runner) says(said remuda.Sync) bool {
 	now := r.status()
-	return now.Ready == said.Ready && now.Draining == said.Draining
+	return now.Ready == said.Ready && now.Draining == said.Draining && now.Most == said.Most &&
+		now.Quarantined == said.Quarantined && now.Reason == said.Reason
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sethvargo/go-retry"
@@ -24,11 +26,22 @@ const (
 // The waits between tries after something went wrong.
 const (
 	firstWait   = 250 * time.Millisecond
-	longestWait = 15 * time.Second
+	longestWait = 20 * time.Second
 )
 
-// lastWords is how long the end of things may take once the runner was told to stop.
-const lastWords = 10 * time.Second
+// longestSpread is the longest time within which a control plane may ask its runners to come back.
+const longestSpread = time.Minute
+
+// unknownSpread is within what time a runner comes back whose control plane has not said how many others there are.
+const unknownSpread = 5 * time.Second
+
+// The time that the end of things may take once the runner was told to stop: with words left to say about claims, and
+// when nothing depends on them.
+const (
+	lastWords  = 10 * time.Second
+	idleGrace  = 5 * time.Second
+	hurriedTry = time.Second // between tries in it
+)
 
 // errOutdated says that an open request was given up to say something new.
 var errOutdated = errors.New("the request said what is not so any more")
@@ -43,7 +56,8 @@ type syncing struct {
 	told     bool     // the control plane has acknowledged that the runner drains
 	carrying *sync.WaitGroup
 	work     context.Context // of the tasks; ends when the runner stops
-	waits    retry.Backoff   // nil while all is well
+	waits    waits           // between tries to reach the control plane
+	rests    retry.Backoff   // after answers at once that say nothing; nil while there are none
 }
 
 func (s *syncing) loop(ctx context.Context) error {
@@ -81,11 +95,12 @@ func (s *syncing) loop(ctx context.Context) error {
 		default:
 			acknowledged := said.Draining && !s.told
 			s.told = s.told || acknowledged
+			s.waits.again()
 			if s.take(ctx, answer) || acknowledged || time.Since(asked) > time.Second {
-				s.waits = nil
+				s.rests = nil
 			} else if r.says(said) && !s.over() {
 				// An answer at once that says nothing new would come at once again.
-				s.pause(ctx, 0)
+				s.rest(ctx)
 			}
 		}
 	}
@@ -112,14 +127,16 @@ func (s *syncing) leaves() bool {
 func (s *syncing) sync(ctx context.Context) (remuda.Sync, remuda.SyncAnswer, error) {
 	r := s.runner
 	said := r.status()
-	hold := holdIdle
+	hold := holdIdle + overdue
 	switch {
+	case said.Draining && s.free():
+		hold = idleGrace // It is answered at once, and the answer matters little.
 	case said.Draining && !s.told:
-		hold = 0 // It is answered at once.
+		hold = overdue // It is answered at once.
 	case len(said.Holding) > 0:
-		hold = holdBusy
+		hold = holdBusy + overdue
 	}
-	request, cancel := context.WithTimeoutCause(ctx, hold+overdue, errOverdue)
+	request, cancel := context.WithTimeoutCause(ctx, hold, errOverdue)
 	defer cancel()
 
 	type reply struct {
@@ -164,6 +181,10 @@ func (s *syncing) failed(ctx context.Context, err error) error {
 		return s.register(ctx)
 	}
 	r.log.Warn("the control plane does not answer; trying again", "error", err)
+	if errors.Is(err, errOverdue) && s.waits.tries == 0 {
+		s.waits.tries++ // It has waited enough, and each runner for its own request.
+		return nil
+	}
 	s.pause(ctx, retryAfter(err))
 	return nil
 }
@@ -215,16 +236,42 @@ func backoff() retry.Backoff {
 	return retry.WithJitterPercent(40, retry.WithCappedDuration(longestWait, retry.NewExponential(firstWait)))
 }
 
-// pause waits the next wait, or least if that is longer. It ends early when the control plane should hear that the runner
-// drains.
-func (s *syncing) pause(ctx context.Context, least time.Duration) {
-	if s.waits == nil {
-		s.waits = backoff()
+// waits are the times between tries to reach the control plane. Each is anywhere between nothing and a bound that grows:
+// when the control plane goes, all its runners notice in the same moment, and should not come back in one, either.
+type waits struct {
+	spread time.Duration // the first bound, as the control plane said; 0 when it did not
+	tries  int
+}
+
+func (w *waits) next() time.Duration {
+	first := w.spread
+	if first <= 0 {
+		first = unknownSpread
 	}
-	wait, _ := s.waits.Next()
-	wait = max(wait, least)
-	if s.runner.isCanceled() {
-		wait = min(wait, time.Second) // Told to stop: little time is left.
+	bound := min(first<<min(w.tries, 10), max(first, longestWait))
+	w.tries++
+	return rand.N(bound)
+}
+
+// again begins anew, since the control plane was reached.
+func (w *waits) again() { w.tries = 0 }
+
+// rest waits before a control plane is asked again that has nothing to say and does not hold the question.
+func (s *syncing) rest(ctx context.Context) {
+	if s.rests == nil {
+		s.rests = backoff()
+	}
+	wait, _ := s.rests.Next()
+	s.wait(ctx, wait)
+}
+
+// pause waits for least and the next wait, before a control plane is tried again that did not answer.
+func (s *syncing) pause(ctx context.Context, least time.Duration) { s.wait(ctx, least+s.waits.next()) }
+
+// wait ends early when the control plane should hear that the runner drains.
+func (s *syncing) wait(ctx context.Context, wait time.Duration) {
+	if s.runner.isCanceled() || s.runner.isDraining() && s.free() {
+		wait = min(wait, hurriedTry) // Told to stop: little time is left.
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -242,18 +289,24 @@ func (s *syncing) pause(ctx context.Context, least time.Duration) {
 	}
 }
 
-// gaveUpDraining is true when nobody acknowledges for long that an empty runner drains. A claim that is on its way to
+// gaveUpDraining is true when nobody acknowledges for seconds that an empty runner drains. A claim that is on its way to
 // it has not begun, and goes back to the queue by itself.
 func (s *syncing) gaveUpDraining() bool {
 	r := s.runner
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.draining && len(r.held) == 0 && time.Since(r.drained) > lastWords
+	return r.draining && len(r.held) == 0 && time.Since(r.drained) >= idleGrace
 }
 
 // take acts on an answer. It is false when that told nothing new.
 func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
 	r, news := s.runner, false
+	if spread := answer.Spread.Std(); spread > 0 {
+		s.waits.spread = min(spread, longestSpread)
+	}
+	if answer.Resume != 0 {
+		news = r.resume(answer.Resume)
+	}
 	for _, id := range answer.Lost {
 		news = r.lose(id) || news
 	}
@@ -281,7 +334,8 @@ func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
 func (s *syncing) carry(claim remuda.Claim) bool {
 	r := s.runner
 	task, end := context.WithCancelCause(s.work)
-	if !r.hold(claim.ID, end) {
+	here := slices.Contains(s.left, claim.ID)
+	if !r.hold(claim, here, end) {
 		end(nil)
 		if claim.CancelRequested {
 			return r.cancel(claim.ID)
@@ -291,11 +345,10 @@ func (s *syncing) carry(claim remuda.Claim) bool {
 	if claim.CancelRequested || r.isCanceled() {
 		r.cancel(claim.ID)
 	}
-	here := slices.Contains(s.left, claim.ID)
 	s.left = slices.DeleteFunc(s.left, func(id string) bool { return id == claim.ID })
 	s.carrying.Go(func() {
 		defer end(nil)
-		c := carriage{Runner: r, claim: claim, here: here, log: r.log.With("claim", claim.ID, "task", claim.Task.ID)}
+		c := carriage{Runner: r, claim: claim, here: here, began: new(atomic.Bool), log: r.log.With("claim", claim.ID, "task", claim.Task.ID)}
 		if c.run(task) {
 			r.drop(claim.ID)
 		} else {
