@@ -41,6 +41,10 @@ var kinds = map[int]remuda.Kind{
 	http.StatusInternalServerError:   remuda.Internal,
 }
 
+// longestRetry bounds, in seconds, what an answer may ask us to wait: something on the way may say any number, and a runner
+// would stay away for so long.
+const longestRetry = 3600
+
 // problem turns an answer that refuses into the error that the server meant.
 func problem(answer *http.Response) error {
 	var said document
@@ -57,7 +61,7 @@ func problem(answer *http.Response) error {
 		failure.Detail = fmt.Sprintf("%s answers %s, without saying why", answer.Request.URL.Host, answer.Status)
 	}
 	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		failure.Retry = time.Duration(seconds) * time.Second
+		failure.Retry = time.Duration(min(seconds, longestRetry)) * time.Second
 	}
 	return failure
 }
