@@ -36,6 +36,10 @@ type Options struct {
 	// Insecure allows tokens over plain HTTP to a host that is not this one. It never turns off the verification of
 	// certificates: a CAFile does what is wanted there.
 	Insecure bool
+
+	// Transport carries the requests instead of connections of the client's own: for a program that reaches the
+	// control plane in a way of its own, and for tests. What is said above of CAs, certificates and proxies is then its.
+	Transport http.RoundTripper
 }
 
 // Client knows where the control plane is. It is safe for use by many goroutines.
@@ -51,6 +55,9 @@ func New(baseURL string, o Options) (*Client, error) {
 	base, err := parseBase(baseURL, o.Insecure)
 	if err != nil {
 		return nil, err
+	}
+	if o.Transport != nil {
+		return newClient(base, o.Transport, o), nil
 	}
 	security, err := tlsConfig(o)
 	if err != nil {
@@ -72,7 +79,7 @@ func Unix(socket string) *Client {
 	return newClient(&url.URL{Scheme: "http", Host: "runner"}, transport, Options{})
 }
 
-func newClient(base *url.URL, transport *http.Transport, o Options) *Client {
+func newClient(base *url.URL, transport http.RoundTripper, o Options) *Client {
 	c := &Client{
 		base:      base,
 		http:      &http.Client{Transport: transport, CheckRedirect: sameHostOnly},
