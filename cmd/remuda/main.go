@@ -21,8 +21,8 @@ func mainCode() int {
 		env: os.LookupEnv, environ: os.Environ(),
 	}
 	// The fallback for a missing remuda-agent is started once for each task: it takes the shortest way.
-	if len(p.args) == 1 && p.args[0] == agentWord {
-		return p.agent()
+	if len(p.args) > 0 && p.args[0] == agentWord && (len(p.args) == 1 || p.args[1] == "--version") {
+		return p.agent(p.args[1:])
 	}
 	return p.run(context.Background())
 }

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		// What stands beside remuda when it is installed.
 		"remuda-agent": func() {
 			p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-			os.Exit(p.agent())
+			os.Exit(p.agent(os.Args[1:]))
 		},
 	})
 }

@@ -81,6 +81,7 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 	fresh := a.record.Pid == 0
 	if fresh {
 		if err := a.prepare(); err != nil {
+			a.proven.Store(false)
 			return remuda.Result{}, errors.Join(err, a.Forget(ctx, a.id))
 		}
 	}
@@ -97,6 +98,7 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 	defer a.letGo()
 	if fresh {
 		if err := a.start(); err != nil {
+			a.proven.Store(false)
 			return remuda.Result{}, errors.Join(err, a.end(a.record, a.process), a.Forget(ctx, a.id))
 		}
 	}
@@ -333,6 +335,7 @@ func (a *attempt) outcome(ctx context.Context) (remuda.Result, error) {
 	case a.exit.code == agent.ExitGone:
 		return remuda.Result{}, fmt.Errorf("the agent was told so: %w", remuda.Gone)
 	}
+	a.proven.Store(false)
 	text := "the agent left no result: " + a.exit.String()
 	if last := a.lastLines(); last != "" {
 		text += "; its last words: " + last

@@ -60,6 +60,9 @@ type Config struct {
 	DieWithParent bool
 	// Limits bound each task, where the host has cgroup v2 with these controllers.
 	Limits Limits
+	// MinFree is what the disks of Dir and WorkingDirectory must have free for a task, in bytes: 1 GiB or a twentieth of
+	// the disk, whichever is less, when 0; anything will do when negative.
+	MinFree int64
 }
 
 // Limits are bounds of one task's processes together; 0 means none.
@@ -80,6 +83,7 @@ type Executor struct {
 
 	nameless, together sync.Once // what is to be said once
 	running            atomic.Int32
+	proven             atomic.Bool // the folder takes files and the agent starts, as far as is known
 
 	mu     sync.Mutex
 	agents map[int]bool // live children, which nobody else may reap

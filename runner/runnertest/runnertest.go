@@ -53,6 +53,7 @@ func (s Suite) Run(t *testing.T) {
 		"a claim that began elsewhere is handed back":      beganElsewhere,
 		"forget ends and removes what runs":                forgets,
 		"tasks do not see each other's folders":            tasksAreApart,
+		"one that is fit says so, before a task and after": isFit,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, s.try(t)) })

@@ -282,3 +282,23 @@ func tasksAreApart(t *testing.T, tr *trial) {
 	}
 	tr.isForgotten(t)
 }
+
+// isFit asks an Executor that can tell whether it could carry out a task; the suite's could.
+func isFit(t *testing.T, tr *trial) {
+	checker, ok := tr.executor.(runner.Checker)
+	if !ok {
+		return // It need not be able to tell.
+	}
+	tr.does(t, "exit 1")
+	if err := checker.Check(t.Context()); err != nil {
+		t.Errorf("before a task it says %v", err)
+	}
+	tr.execute(t).endsWith(t, remuda.Failed, remuda.ReasonStep)
+	if err := checker.Check(t.Context()); err != nil {
+		t.Errorf("after a task it says %v", err)
+	}
+	if left, err := tr.executor.Left(t.Context()); err != nil || len(left) != 1 {
+		t.Errorf("the checks left %v, %v", left, err)
+	}
+	tr.isForgotten(t)
+}
