@@ -26,7 +26,7 @@ const v1 = "/api/v1"
 
 // town is a control plane over a real store, served over real HTTP, with an organization acme that owns acme/linux.
 type town struct {
-	t      *testing.T
+	t      testing.TB
 	store  *store.Store
 	plane  *control.Plane
 	server *Server
@@ -37,7 +37,7 @@ type town struct {
 	admin, viewer, class string // tokens
 }
 
-func newTown(t *testing.T, adjust ...func(*Server)) *town {
+func newTown(t testing.TB, adjust ...func(*Server)) *town {
 	t.Helper()
 	dir := t.TempDir()
 	kept, err := store.Open(t.Context(), dir)
@@ -161,7 +161,7 @@ func (w *town) want(status int, method, path, token string, body any, headers ..
 	return answer
 }
 
-func read[T any](t *testing.T, g got) T {
+func read[T any](t testing.TB, g got) T {
 	t.Helper()
 	var value T
 	if err := json.Unmarshal(g.body, &value); err != nil {

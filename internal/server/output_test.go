@@ -18,7 +18,7 @@ import (
 type told struct{ name, id, data string }
 
 // events reads a stream until it ends, or until enough says so.
-func events(t *testing.T, body io.Reader, enough func(told) bool) []told {
+func events(t testing.TB, body io.Reader, enough func(told) bool) []told {
 	t.Helper()
 	var all []told
 	var one told
@@ -67,7 +67,7 @@ func (w *town) watch(task, query, lastID string) []told {
 }
 
 // printed is what the output events of a stream carry.
-func printed(t *testing.T, stream []told) string {
+func printed(t testing.TB, stream []told) string {
 	t.Helper()
 	var all strings.Builder
 	for _, one := range stream {
