@@ -19,7 +19,7 @@ func (p *program) root() *cobra.Command {
 	root.SetHelpCommandGroupID("more")
 	for id, commands := range map[string][]*cobra.Command{
 		"work": {p.runCommand(), p.tasks()},
-		"host": {p.upCommand(), p.serverCommand(), p.runnerCommand()},
+		"host": {p.upCommand(), p.serverCommand(), p.runnerCommand(), p.admin()},
 		"noun": {p.organizations(), p.namespaces(), p.projects(), p.resourceClasses(), p.tokens(), p.events()},
 		"more": {p.loginCommand(), p.whoamiCommand(), p.openapiCommand(), p.versionCommand()},
 	} {

@@ -41,6 +41,7 @@ type Head struct {
 	Schema  int64     `json:"schema"`  // of the tables
 	Created time.Time `json:"created"` // the moment that it shows
 	Key     string    `json:"key"`
+	KeyID   string    `json:"key_id"` // tells whose key opens the secrets
 }
 
 // Manifest is the last member: a backup without it is not whole.

@@ -40,7 +40,7 @@ func OpenKeyPart(closed []byte, with ...age.Identity) (part KeyPart, err error) 
 	reader, err := age.Decrypt(bytes.NewReader(closed), with...)
 	var none *age.NoIdentityMatchError
 	if errors.As(err, &none) {
-		return part, &remuda.Error{Kind: remuda.Forbidden, Detail: "the passphrase or identity does not open the backup's key", Cause: err}
+		return part, &remuda.Error{Kind: remuda.Forbidden, Detail: "the passphrase or identity does not open the backup's key"}
 	}
 	var text []byte
 	if err == nil {

@@ -222,18 +222,26 @@ func sqliteValue(value any, column archive.Column) (any, error) {
 	return nil, fmt.Errorf("column %s holds a %T", column.Name, value)
 }
 
-// The folder in which an installation comes into being, below the one that it is for.
-const unfinished = "restoring"
+// Unfinished is the folder in which an installation comes into being, below the one that it is for.
+const Unfinished = "restoring"
 
 // sqliteLoading makes the databases of a data folder beside what is there, which Commit puts into their place.
 func sqliteLoading(ctx context.Context, dir string, schema int64, note func(Progress)) (*Loading, error) {
+	draft := filepath.Join(dir, Unfinished)
+	_, interrupted := os.Stat(draft) // nil when one was
 	for _, file := range sqliteFiles() {
-		if _, err := os.Stat(filepath.Join(dir, file.name)); !errors.Is(err, fs.ErrNotExist) {
+		path := filepath.Join(dir, file.name)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if interrupted != nil || file.name == sqliteFiles()[0].name {
 			return nil, remuda.Fail(remuda.Conflict, "the folder "+dir+" is not empty: it has a "+file.name+"; choose another one")
 		}
+		if err := os.Remove(path); err != nil { // it had been put into its place, and the first had not
+			return nil, err
+		}
 	}
-	draft := filepath.Join(dir, unfinished)
-	if err := os.RemoveAll(draft); err != nil { // of one that was interrupted
+	if err := os.RemoveAll(draft); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(draft, 0o700); err != nil {
@@ -329,7 +337,7 @@ func (c *sqliteCopy) commit(ctx context.Context, dir string) error {
 		return err
 	}
 	c.files, c.conns = nil, nil
-	draft := filepath.Join(dir, unfinished)
+	draft := filepath.Join(dir, Unfinished)
 	files := sqliteFiles()
 	newest, err := newestSchema()
 	if err != nil {

@@ -44,7 +44,7 @@ func Open(path string) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open key file: %w", err)
 	}
-	vault, err := parse(text)
+	vault, err := Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("read key file %s: %w", path, err)
 	}
@@ -87,7 +87,8 @@ func write(path string, text []byte) error {
 	return err
 }
 
-func parse(text []byte) (*Vault, error) {
+// Parse reads what lies in a key file. Its errors do not quote it.
+func Parse(text []byte) (*Vault, error) {
 	var f file
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, errors.New("it is not a key file") // the cause would quote the key
@@ -133,3 +134,6 @@ func (v *Vault) MAC(purpose, message string) []byte {
 	mac.Write([]byte(message))
 	return mac.Sum(nil)
 }
+
+// ID tells the keys of one installation from those of another, and nothing else of them.
+func (v *Vault) ID() string { return hex.EncodeToString(v.MAC("id", "")[:8]) }
