@@ -48,3 +48,16 @@ func Do(work func()) {
 		runtime.Goexit() // as work did
 	}
 }
+
+// Crew does work aside, so much of it at once.
+type Crew chan struct{}
+
+// NewCrew is a Crew of n.
+func NewCrew(n int) Crew { return make(Crew, n) }
+
+// Do waits for one of the crew, and then until work has ended.
+func (c Crew) Do(work func()) {
+	c <- struct{}{}
+	defer func() { <-c }()
+	Do(work)
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/aside"
 )
 
 // The times of the rules; docs/operate.md explains them to operators.
@@ -17,7 +18,8 @@ const (
 	silentAfter      = 30 * time.Second // a runner is called silent, an attempt that has not begun is taken from it
 	lostRunnerAfter  = 12 * time.Hour   // a silent runner is called lost
 	holdBusy         = 10 * time.Second // how long a sync is held while the runner holds claims
-	holdIdle         = 50 * time.Second // and while it does not
+	holdIdle         = 50 * time.Second // and while it does not, at most
+	holdSpread       = 10 * time.Second // by how much the holds of idle runners differ
 	lateReports      = time.Hour        // how long an ended claim may still append its own output
 	signEvery        = 5 * time.Second  // a sign of life is written down at most so often a claim
 	keyLife          = 24 * time.Hour   // how long an idempotency key is remembered
@@ -28,6 +30,10 @@ const (
 	pollEvery        = 5 * time.Second  // the slow poll behind the wake-ups
 	defaultLostAfter = remuda.Duration(10 * time.Minute)
 )
+
+// maxSyncing is how many syncs arrive or look at once: as many as one batch of a store's writer takes. More wait, with
+// stacks that are still small.
+const maxSyncing = 256
 
 // Keys encrypts what must not lie open in the store, and signs.
 type Keys interface {
@@ -59,7 +65,10 @@ type Plane struct {
 	away  map[string]bool      // parts of the store whose last write failed
 	since Micros               // since when signs could be taken without a gap
 
-	lettingGo bool // no sync is held any more
+	waited    map[string][]string // topics that each runner's last sync here waited for
+	lettingGo bool                // no sync is held any more
+
+	crew aside.Crew // does what held syncs need of the store
 }
 
 // New makes a Plane; Run must run beside it.
@@ -71,6 +80,7 @@ func New(o Options) *Plane {
 	return &Plane{
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit,
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: Now(),
+		waited: map[string][]string{}, crew: aside.NewCrew(maxSyncing),
 	}
 }
 
@@ -102,6 +112,7 @@ func (p *Plane) Run(ctx context.Context) error {
 		case <-poll.C:
 			p.poll(ctx)
 		case <-forget.C:
+			p.forgetWaited()
 			if err := p.forget(ctx); err != nil && ctx.Err() == nil {
 				p.log.Error("forget what is old", "err", err)
 			}

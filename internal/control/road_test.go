@@ -184,13 +184,13 @@ func TestAWaitingRunnerGetsATaskTheMomentItIsSubmitted(t *testing.T) {
 	})
 }
 
-func TestAnIdleSyncIsHeldForFiftySecondsAndABusyOneForTen(t *testing.T) {
+func TestAnIdleSyncIsHeldForAboutFiftySecondsAndABusyOneForTen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRanch(t)
 		h := r.register(2)
 		start := time.Now()
 		must(t, h.Sync, t.Context(), remuda.Sync{Ready: true})
-		if took := time.Since(start); took != 50*time.Second {
+		if took := time.Since(start); took < 40*time.Second || took > 50*time.Second {
 			t.Errorf("idle sync took %s", took)
 		}
 		r.submit(hello())

@@ -106,7 +106,7 @@ func TestAnIdleRunnerIsNotSilentWhileItsSyncIsHeldButSoonAfterItBroke(t *testing
 		h := r.register(1)
 		ctx, cut := context.WithCancel(t.Context())
 		r.syncUntil(ctx, h, remuda.Sync{Ready: true})
-		time.Sleep(45 * time.Second)
+		time.Sleep(38 * time.Second)
 		same(t, "while it is held", remuda.RunnerIdle, r.runner(h).State)
 		cut() // the runner is killed
 		synctest.Wait()
@@ -153,7 +153,7 @@ func TestARunnerThatSyncsAnewIsNotTakenForBroken(t *testing.T) {
 		fresh := r.sync(h, remuda.Sync{Ready: true})
 		cut()
 		synctest.Wait()
-		time.Sleep(45 * time.Second)
+		time.Sleep(38 * time.Second)
 		same(t, "later", remuda.RunnerIdle, r.runner(h).State)
 		held(t, fresh)
 	})

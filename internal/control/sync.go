@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/remuda-dev/remuda"
-	"github.com/remuda-dev/remuda/internal/aside"
 )
 
 // maxClaims bounds one answer; the next sync brings the rest.
@@ -22,17 +23,19 @@ const maxAnswer = 8 << 20
 // While it is held, the stack below it stays small: whatever goes deep is done aside.
 func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, error) {
 	h := &heldSync{door: d, said: s, hold: holdIdle, end: make(chan struct{})}
+	over := time.NewTimer(holdIdle - spread(d.id))
 	if len(s.Holding) > 0 {
 		h.hold = holdBusy
+		over.Reset(holdBusy)
 	}
-	over := time.NewTimer(h.hold)
 	defer over.Stop()
 	d.p.supersede(d.id, h)
 	defer d.p.release(d.id, h)
 	h.woken = d.p.hub.subscribe(runnerTopic(d.id)) // before reading, so that nothing falls between
 	defer h.woken.close()
+	h.guess()
 
-	for aside.Do(func() { h.arrive(ctx) }); !h.done; aside.Do(func() { h.look(ctx) }) {
+	for d.p.crew.Do(func() { h.arrive(ctx) }); !h.done; d.p.crew.Do(func() { h.look(ctx) }) {
 		select {
 		case <-h.woken.C:
 		case <-over.C:
@@ -40,7 +43,7 @@ func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer,
 		case <-h.end: // superseded, or let go
 			return h.answer, nil
 		case <-ctx.Done(): // nobody listens any more
-			aside.Do(func() { d.dropped(ctx, h) })
+			d.p.crew.Do(func() { d.dropped(ctx, h) })
 			return h.answer, nil
 		}
 	}
@@ -51,13 +54,20 @@ func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer,
 	return h.answer, nil
 }
 
+// spread is how much less than the others a runner's idle sync is held: those that came together drift apart.
+func spread(runner string) time.Duration {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(runner))
+	return time.Duration(sum.Sum32()) * time.Microsecond % holdSpread
+}
+
 // heldSync is one sync, told apart from the next one of its runner by its address.
 type heldSync struct {
 	door  RunnerDoor
 	said  remuda.Sync
 	hold  time.Duration
 	woken *subscription
-	waits bool          // for a task, too
+	waits []string      // topics of the classes from which it would take a task
 	end   chan struct{} // closed when it is to be answered, whatever there is to say
 
 	answer remuda.SyncAnswer
@@ -85,19 +95,57 @@ func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
 		if h.done = seen.news || speaks(h.answer) || h.answer.Drain && !h.said.Draining; h.done {
 			return
 		}
-		// Only a runner that could take a task waits for one: a wake-up is not to be spent on others.
-		takes := seen.takes()
-		if takes == h.waits {
+		if !h.waitFor(seen) {
 			return
-		}
-		if h.waits = takes; takes {
-			h.woken.join(seen.topics()...)
-		} else {
-			h.woken.leave(seen.topics()...)
 		}
 		// Look again: what happened before does not wake it.
 	}
 	h.err, h.done = err, err != nil
+}
+
+// guess waits for what the runner waited for the last time, if it is likely to be the same: then nothing can happen
+// between arriving and waiting, and one look is enough.
+func (h *heldSync) guess() {
+	p := h.door.p
+	if !h.said.Ready || h.said.Draining || len(h.said.Holding) > 0 {
+		return
+	}
+	p.mu.Lock()
+	h.waits = p.waited[h.door.id]
+	p.mu.Unlock()
+	h.woken.join(h.waits...)
+}
+
+// waitFor waits for tasks if the runner could take one: a wake-up is not to be spent on others. It answers whether that
+// is new.
+func (h *heldSync) waitFor(seen sight) bool {
+	var topics []string
+	if seen.takes() {
+		topics = seen.topics()
+	}
+	if slices.Equal(topics, h.waits) {
+		return false
+	}
+	h.woken.leave(h.waits...)
+	h.woken.join(topics...)
+	h.waits = topics
+	if p := h.door.p; topics != nil {
+		p.mu.Lock()
+		p.waited[h.door.id] = topics
+		p.mu.Unlock()
+	}
+	return true
+}
+
+// forgetWaited drops what is remembered of runners that have no sync open here: most of them have gone.
+func (p *Plane) forgetWaited() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for runner := range p.waited {
+		if p.syncs[runner] == nil {
+			delete(p.waited, runner)
+		}
+	}
 }
 
 func (h *heldSync) ended() bool {
@@ -228,8 +276,10 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 		if err := t.Update(ctx, row, "ready", "reason", "draining", "last_seen_at", "silent_at"); err != nil {
 			return err
 		}
-		if err := t.Sign(ctx, d.id, s.Holding, t.now); err != nil {
-			return err
+		if len(s.Holding) > 0 {
+			if err := t.Sign(ctx, d.id, s.Holding, t.now); err != nil {
+				return err
+			}
 		}
 		return t.fill(ctx, &seen)
 	})
