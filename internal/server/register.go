@@ -33,6 +33,7 @@ type route struct {
 	limit   int64         // of the body, in bytes
 	holds   time.Duration // how long the answer may be held back
 	answers reflect.Type  // of a JSON answer beside a stream; nil when there is none
+	waits   bool          // the handler leaves what takes long to responder.later
 	page    bool          // for people's browsers: not part of the API
 }
 
@@ -54,9 +55,12 @@ func made(_ *route, op *huma.Operation) { op.DefaultStatus = http.StatusCreated 
 // large is for operations that take bodies of up to 4 MiB.
 func large(r *route, _ *huma.Operation) { r.limit = largeBody }
 
-// held is for operations whose answer may be held back for as long.
+// held is for operations whose answer may be held back for as long, by the thousand.
 func held(longest time.Duration) option {
-	return func(r *route, _ *huma.Operation) { r.holds = longest }
+	return func(r *route, op *huma.Operation) {
+		streams()(r, op)
+		r.holds, r.waits = longest, true
+	}
 }
 
 // answers is for operations that answer with JSON where no stream is asked for.
@@ -108,6 +112,7 @@ func register[I, O any](s *Server, d door, pattern, id string, handle func(conte
 	for _, o := range options {
 		o(r, op)
 	}
+	s.mux.waits[r.pattern()] = r.waits
 	op.MaxBodyBytes, op.BodyReadTimeout = r.limit+1, -1
 	op.RejectUnknownQueryParameters = d == user || d == anyone && r.content == ""
 	op.Middlewares = huma.Middlewares{s.enter(r)}

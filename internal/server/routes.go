@@ -50,7 +50,7 @@ func addRoutes(s *Server) {
 	forUser(s, "POST "+v1+"/runners/{runner}/pause", "pause-runner", pauseRunner)
 	forUser(s, "POST "+v1+"/runners/{runner}/resume", "resume-runner", resumeRunner)
 	forUser(s, "POST "+v1+"/runners/{runner}/drain", "drain-runner", drainRunner)
-	forRunner(s, "POST "+v1+"/runners/{runner}/sync", "sync-runner", s.syncRunner, held(longestHold))
+	forRunner(s, "POST "+v1+"/runners/{runner}/sync", "sync-runner", s.syncRunner, held(longestHold), answers[remuda.SyncAnswer])
 	forRunner(s, "DELETE "+v1+"/runners/{runner}", "goodbye-runner", goodbyeRunner)
 
 	forUser(s, "POST "+v1+"/tasks", "submit-job", submitJob, made, large)

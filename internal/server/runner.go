@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/aside"
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
@@ -65,22 +68,46 @@ type syncRunnerInput struct {
 	Body   remuda.Sync
 }
 
-// syncRunner holds the runner's one request. It ends early when the control plane stops, so that the runner asks
+// syncRunner leaves the runner's one request to be held when huma has understood it.
+func (s *Server) syncRunner(_ context.Context, in *syncRunnerInput) (func(huma.Context), error) {
+	door, said := in.door, in.Body
+	return func(ctx huma.Context) {
+		c := ctx.(*call)
+		out, request := c.out, c.request
+		out.later = func() { s.holdSync(out, request, door, said) }
+	}, nil
+}
+
+// holdSync holds the runner's one request. It ends early when the control plane stops, so that the runner asks
 // again where somebody answers.
-func (s *Server) syncRunner(ctx context.Context, in *syncRunnerInput) (remuda.SyncAnswer, error) {
+func (s *Server) holdSync(out *responder, request *http.Request, door control.RunnerDoor, said remuda.Sync) {
 	leave, err := s.syncs.take()
 	if err != nil {
-		return remuda.SyncAnswer{}, err
+		s.refuse(out, problemOf(err))
+		return
 	}
 	defer leave()
-	hold, end := s.untilClosing(ctx)
-	defer end()
-	answer, err := in.door.Sync(hold, in.Body)
-	saysNothing := len(answer.Claims)+len(answer.Cancel)+len(answer.Lost) == 0
-	if (err != nil || saysNothing) && errors.Is(context.Cause(hold), errClosing) {
-		return remuda.SyncAnswer{}, errClosing // it asks the next server, and not at once this one again
+	ctx := request.Context()
+	request.Header = nil // They were understood; while ten thousand wait, theirs would be megabytes.
+	var answer remuda.SyncAnswer
+	if err = s.closing.Err(); err == nil {
+		answer, err = door.Sync(ctx, said)
 	}
-	return answer, err
+	aside.Do(func() { s.answerSync(ctx, out, answer, err) })
+}
+
+func (s *Server) answerSync(ctx context.Context, out *responder, answer remuda.SyncAnswer, err error) {
+	_ = http.NewResponseController(out).SetWriteDeadline(time.Now().Add(answerTime))
+	saysNothing := len(answer.Claims)+len(answer.Cancel)+len(answer.Lost) == 0
+	if (err != nil || saysNothing) && s.closing.Err() != nil {
+		err = errClosing // it asks the next server, and not at once this one again
+	}
+	if err != nil {
+		s.refuse(out, failed(ctx, err))
+		return
+	}
+	out.Header().Set("Content-Type", jsonType)
+	_ = json.NewEncoder(out).Encode(answer) // Nobody is left to tell.
 }
 
 type goodbyeRunnerInput struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/aside"
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
@@ -66,7 +67,7 @@ func New(o Options) *Server {
 		options:   o,
 		plane:     o.Plane,
 		log:       o.Log,
-		mux:       &table{ServeMux: http.NewServeMux()},
+		mux:       &table{ServeMux: http.NewServeMux(), waits: map[string]bool{}},
 		syncs:     newPlaces(o.MaxSyncs),
 		followers: newPlaces(o.MaxFollowers),
 		heartbeat: 15 * time.Second, // under the 30 s and 60 s after which common proxies take a connection for dead
@@ -84,11 +85,18 @@ func New(o Options) *Server {
 type table struct {
 	*http.ServeMux
 	patterns []string
+	waits    map[string]bool // patterns of requests that are held open by the thousand
 }
 
 // Handle registers a handler.
 func (t *table) Handle(pattern string, handler http.Handler) {
 	t.patterns = append(t.patterns, pattern)
+	if t.waits[pattern] {
+		below := handler
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			aside.Do(func() { below.ServeHTTP(w, r) }) // it leaves to responder.later what takes long
+		})
+	}
 	t.ServeMux.Handle(pattern, handler)
 }
 
@@ -98,7 +106,10 @@ func (t *table) HandleFunc(pattern string, handle func(http.ResponseWriter, *htt
 }
 
 // Close lets go of every request that is held open, so that an http.Server can shut down. Later ones are refused.
-func (s *Server) Close() { s.close() }
+func (s *Server) Close() {
+	s.close()
+	s.plane.LetGo()
+}
 
 // answerTime is how long an answer may take to be written, where an operation does not say otherwise.
 const answerTime = 30 * time.Second
@@ -108,8 +119,6 @@ const answerTime = 30 * time.Second
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	out := &responder{ResponseWriter: w, id: requestID()}
-	protect(out.Header())
-	out.Header().Set("X-Request-Id", out.id)
 
 	// A deadline that an earlier request set on this connection still holds, so each sets its own.
 	deadline := http.NewResponseController(w)
@@ -125,6 +134,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.log.Error("request panicked", "request_id", out.id, "route", r.Pattern, "panic", caught, "stack", string(debug.Stack()))
 			s.refuse(out, &Problem{cause: errPanic, Kind: remuda.Internal})
 		}
+		if out.code == 0 && !abort {
+			out.WriteHeader(http.StatusOK) // as net/http answers a handler that said nothing
+		}
 		s.metrics.answered(r.Pattern, out.status(), time.Since(started))
 		s.log.Debug("answered", "request_id", out.id, "route", r.Pattern, "status", out.status(), "took", time.Since(started))
 		if abort {
@@ -132,6 +144,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	s.mux.ServeHTTP(out, r)
+	if out.later != nil {
+		out.later()
+	}
 }
 
 // requestID is what people quote when they report a fault.
@@ -144,27 +159,36 @@ func requestID() string {
 }
 
 // protect sets what every answer tells browsers. Nothing of ours is ever embedded, sniffed, cached by a proxy or
-// shared with another origin; pages that need more than the strictest policy say so themselves.
+// shared with another origin; pages that need more than the strictest policy have said so themselves.
 func protect(h http.Header) {
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
+	for name, value := range map[string]string{
+		"X-Content-Type-Options":       "nosniff",
+		"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+		"Referrer-Policy":              "no-referrer",
+		"X-Frame-Options":              "DENY",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Cache-Control":                "no-store",
+	} {
+		if _, said := h[name]; !said {
+			h[name] = []string{value}
+		}
+	}
 }
 
 // responder remembers what was answered, for logs and metrics.
 type responder struct {
 	http.ResponseWriter
-	id   string
-	code int // 0 until something was answered
+	id    string
+	code  int    // 0 until something was answered
+	later func() // what waits for long, once the handler has returned: the stack below it is small then
 }
 
-// WriteHeader remembers the first status.
+// WriteHeader remembers the first status, and completes the headers.
 func (w *responder) WriteHeader(code int) {
 	if w.code == 0 && code >= 200 {
 		w.code = code
+		protect(w.Header())
+		w.Header()["X-Request-Id"] = []string{w.id}
 	}
 	w.ResponseWriter.WriteHeader(code)
 }
@@ -172,7 +196,7 @@ func (w *responder) WriteHeader(code int) {
 // Write is an answer of 200 unless a status came first.
 func (w *responder) Write(data []byte) (int, error) {
 	if w.code == 0 {
-		w.code = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
 	return w.ResponseWriter.Write(data)
 }
