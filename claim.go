@@ -9,7 +9,8 @@ type Claim struct {
 	Attempt         int       `json:"attempt" doc:"From 1"`
 	Task            ClaimTask `json:"task"`
 	Payload         Payload   `json:"payload" doc:"What the implementation carries out, in its own shape"`
-	Sealed          []byte    `json:"sealed" doc:"ClaimSecrets as JSON, sealed to the runner's public key: HPKE (X25519, HKDF-SHA256, AES-256-GCM), the claim's id as info"`
+	Token           string    `json:"token,omitempty" doc:"The task token: reports for this attempt and nothing else"`
+	Sealed          []byte    `json:"sealed,omitempty" doc:"The job's secrets by name as a JSON object, sealed to the runner's public key: HPKE (X25519, HKDF-SHA256, AES-256-GCM), the claim's id as info. Absent when it has none"`
 	Timeout         Duration  `json:"timeout" doc:"How long this attempt may run"`
 	CancelGrace     Duration  `json:"cancel_grace" doc:"From TERM to KILL"`
 	OutputLimit     int64     `json:"output_limit" doc:"Bytes of output that are kept"`
@@ -31,12 +32,6 @@ type ClaimTask struct {
 	Implementation string `json:"implementation"`
 	Index          int    `json:"index"`
 	Total          int    `json:"total"`
-}
-
-// ClaimSecrets is what only the runner that holds the claim may read. It marshals in clear: seal it at once.
-type ClaimSecrets struct {
-	Token   string            `json:"token" doc:"The task token: reports for this attempt and nothing else"`
-	Secrets map[string]string `json:"secrets,omitempty"`
 }
 
 // Begin asks for leave to execute: nothing of the user's runs before it is granted.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -81,11 +80,7 @@ func (s *site) takeIn(ctx context.Context, size int64) (time.Duration, error) {
 	if err != nil || len(answer.Claims) != 1 {
 		return 0, fmt.Errorf("claim one task: %d came: %w", len(answer.Claims), err)
 	}
-	secrets, err := opened(key, answer.Claims[0])
-	if err != nil {
-		return 0, err
-	}
-	task := s.client.Task(answer.Claims[0].ID, secrets.Token)
+	task := s.client.Task(answer.Claims[0].ID, answer.Claims[0].Token)
 	if _, err := task.Begin(ctx, remuda.Begin{}); err != nil {
 		return 0, err
 	}
@@ -157,13 +152,4 @@ func (s *site) timeLines(ctx context.Context, n int) ([]time.Duration, error) {
 	}
 	slices.Sort(took)
 	return took, err
-}
-
-// opened reads what is sealed in a claim.
-func opened(key *seal.Key, claim remuda.Claim) (secrets remuda.ClaimSecrets, err error) {
-	plain, err := key.Open([]byte(claim.ID), claim.Sealed)
-	if err != nil {
-		return secrets, err
-	}
-	return secrets, json.Unmarshal(plain, &secrets)
 }

@@ -116,17 +116,21 @@ func (c carriage) outcome(ctx context.Context) (result remuda.Result, err error)
 
 // open makes work of the claim: what is sealed in it is for this runner's key alone.
 func (c carriage) open() (Work, error) {
+	plane := c.controlPlane().Task(c.claim.ID, c.claim.Token)
+	work := Work{Claim: c.claim, Plane: attended{plane, c.began, func() { c.started(c.claim.ID) }}}
+	work.Claim.Token = "" // the plane has it; nobody else needs it
+	if len(c.claim.Sealed) == 0 {
+		return work, nil
+	}
 	plain, err := c.config.Key.Open([]byte(c.claim.ID), c.claim.Sealed)
 	if err != nil {
 		return Work{}, fmt.Errorf("the claim's secrets are not sealed to this runner: %w", err)
 	}
-	var secrets remuda.ClaimSecrets
-	if err := json.Unmarshal(plain, &secrets); err != nil {
+	if err := json.Unmarshal(plain, &work.Secrets); err != nil {
 		// The decoder's own words may quote what it read.
 		return Work{}, errors.New("the claim's secrets are not in a form that this runner reads")
 	}
-	plane := c.controlPlane().Task(c.claim.ID, secrets.Token)
-	return Work{Claim: c.claim, Secrets: secrets.Secrets, Plane: attended{plane, c.began, func() { c.started(c.claim.ID) }}}, nil
+	return work, nil
 }
 
 // execute lets the executor do it, bounded in time, and survives its panic.

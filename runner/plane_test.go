@@ -55,7 +55,7 @@ func newPlane() *fakePlane {
 
 // claim makes one that is sealed to the runner.
 func (p *fakePlane) claim(id string) remuda.Claim {
-	plain, err := json.Marshal(remuda.ClaimSecrets{Token: "token of " + id, Secrets: map[string]string{"PASSWORD": "of " + id}})
+	plain, err := json.Marshal(map[string]string{"PASSWORD": "of " + id})
 	if err != nil {
 		panic(err)
 	}
@@ -64,7 +64,7 @@ func (p *fakePlane) claim(id string) remuda.Claim {
 		panic(err)
 	}
 	return remuda.Claim{
-		ID: id, Attempt: 1, Sealed: sealed, ClaimedAt: time.Now(),
+		ID: id, Attempt: 1, Token: "token of " + id, Sealed: sealed, ClaimedAt: time.Now(),
 		Task: remuda.ClaimTask{ID: "task of " + id, Implementation: "job", Organization: "acme"},
 	}
 }

@@ -70,11 +70,11 @@ const vetoTime = time.Minute
 const longestVerdict = 1000
 
 // VetoCommand asks a program of the operator's before each task. It gets the claim as JSON on its standard input,
-// without what is sealed. Exit code 0 allows the task; any other refuses it, and what the program printed is the
+// without its secrets and its token. Exit code 0 allows the task; any other refuses it, and what the program printed is the
 // sentence that its submitter reads. A program that cannot be run allows nothing: the claim is handed back.
 func VetoCommand(argv []string) func(ctx context.Context, claim remuda.Claim) error {
 	return func(ctx context.Context, claim remuda.Claim) error {
-		claim.Sealed = nil
+		claim.Sealed, claim.Token = nil, ""
 		document, err := json.Marshal(claim)
 		if err != nil {
 			return fmt.Errorf("tell the veto hook of the claim: %w", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/client"
+	"github.com/remuda-dev/remuda/runner"
 )
 
 // localName is the organization and namespace of a pair, localClass what its runner serves.
@@ -69,6 +70,9 @@ func startPair(ctx context.Context, o pairOptions, listener net.Listener, url st
 	}
 	given := runnerSettings{Runner: machineSettings{Dir: o.runnerDir, Slots: o.slots, Environment: o.environment}}
 	given.API.TokenFile = tokenFile
+	if !o.dieWithParent {
+		given.Runner.Confine = runner.DefaultQuarantineAfter
+	}
 	if x.runner, err = hire(ctx, c, given, o.dieWithParent, log); err != nil {
 		return nil, err
 	}

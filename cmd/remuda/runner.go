@@ -85,6 +85,7 @@ func (p *program) serveTasks(ctx context.Context, given runnerSettings, log *slo
 type hired struct {
 	loop      *runner.Runner
 	executor  *machine.Executor
+	works     runner.Executor // the same, as the loop has it
 	enrolment *enrolment
 	log       *slog.Logger
 }
@@ -106,7 +107,10 @@ func hire(ctx context.Context, c *client.Client, given runnerSettings, dieWithPa
 	if err != nil {
 		return nil, err
 	}
-	h := &hired{executor: executor, log: log}
+	h := &hired{executor: executor, works: executor, log: log}
+	if dieWithParent {
+		h.works = struct{ runner.Executor }{executor} // Without its self-check: whoever waits for a job sees how it ends.
+	}
 	if err := h.prepare(ctx, c, given); err != nil {
 		return nil, errors.Join(err, executor.Close())
 	}
@@ -131,7 +135,7 @@ func (h *hired) prepare(ctx context.Context, c *client.Client, given runnerSetti
 	}
 	config := given.loop()
 	config.Key, config.Register = h.enrolment.key, h.enrolment.register
-	h.loop, err = runner.New(config, plane, h.executor, h.log)
+	h.loop, err = runner.New(config, plane, h.works, h.log)
 	if err != nil {
 		return failure{exitUsage, err}
 	}

@@ -49,6 +49,8 @@ type machineSettings struct {
 	Prefix  []string        `yaml:"command_prefix" flag:"command-prefix" help:"words before the task-agent's command, such as nice,-n,10"`
 	Agent   string          `yaml:"task_agent_directory" flag:"task-agent-directory" help:"folder of remuda-agent; beside remuda when left out"`
 	User    string          `yaml:"user" flag:"user" help:"one user for all tasks when the runner is root; each has one of its own when left out"`
+	Confine int             `yaml:"quarantine_after" flag:"quarantine-after" help:"take nothing new for a while after so many tasks in a row could not be started; 0 for never"`
+	MinFree int             `yaml:"min_free" flag:"min-free" help:"MiB that the disk must have free for a task; 0 for 1024 or 5 % of the disk, whichever is less, -1 for any"`
 	Veto    []string        `yaml:"veto" flag:"veto" help:"command that is asked before each task, with the claim on its standard input; it refuses by any exit code but 0"`
 
 	Allow       allowSettings     `yaml:"allow"`
@@ -75,7 +77,7 @@ type limitSettings struct {
 // usualRunner is what holds when nothing is said.
 func usualRunner() runnerSettings {
 	return runnerSettings{
-		Runner:  machineSettings{Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime)},
+		Runner:  machineSettings{Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime), Confine: runner.DefaultQuarantineAfter},
 		Logging: usualLogging(),
 	}
 }
@@ -138,11 +140,15 @@ func (s runnerSettings) loop() runner.Config {
 	c := runner.Config{
 		Slots: s.Runner.Slots, Mode: runner.Mode(s.Runner.Mode),
 		IdleTimeout: s.Runner.Idle.Std(), MaxRunTime: s.Runner.MaxRun.Std(), DrainTimeout: s.Runner.Drain.Std(),
+		QuarantineAfter: s.Runner.Confine,
 		Allow: runner.Allow{
 			Implementations: s.Runner.Allow.Implementations,
 			Repositories:    s.Runner.Allow.Repositories,
 			Organizations:   s.Runner.Allow.Organizations,
 		},
+	}
+	if c.QuarantineAfter == 0 {
+		c.QuarantineAfter = -1 // said by a person, it means never
 	}
 	if len(s.Runner.Veto) > 0 {
 		c.Veto = runner.VetoCommand(s.Runner.Veto)
@@ -186,7 +192,7 @@ func (s runnerSettings) executor(dieWithParent bool, log *slog.Logger) (*machine
 	executor, err := machine.New(machine.Config{
 		Dir: s.Runner.Dir, Agent: agent, User: s.Runner.User, CommandPrefix: s.Runner.Prefix,
 		WorkingDirectory: working, CleanupWorkingDirectory: s.Runner.Cleanup,
-		Environment: s.Runner.Environment, DieWithParent: dieWithParent,
+		Environment: s.Runner.Environment, DieWithParent: dieWithParent, MinFree: int64(s.Runner.MinFree) << 20,
 		Limits: machine.Limits{Memory: int64(s.Runner.Limits.Memory) << 20, CPU: s.Runner.Limits.CPU, Pids: int64(s.Runner.Limits.Pids)},
 	}, log)
 	if err != nil {

@@ -17,7 +17,7 @@ var onlyRules = []only{
 	// The benchmark shows beside each figure what the database does without us.
 	{"modernc.org/sqlite", []string{"internal/store", "bench"}, "one package speaks to databases"},
 	{"database/sql", []string{"internal/store", "bench"}, "one package speaks to databases"},
-	{"github.com/jackc/pgx", []string{"internal/store"}, "one package speaks to databases"},
+	{"github.com/jackc/pgx", []string{"internal/store", "internal/postgrestest"}, "one package speaks to databases"},
 	{"github.com/pressly/goose", []string{"internal/store"}, "one package speaks to databases"},
 	{"github.com/georgysavva/scany", []string{"internal/store"}, "one package speaks to databases"},
 	{"gocloud.dev", []string{"internal/bucket"}, "one package speaks to buckets"},

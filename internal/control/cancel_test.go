@@ -136,7 +136,7 @@ func TestARetryIsANewTaskOfTheSameJob(t *testing.T) {
 		t.Errorf("it is %+v", again)
 	}
 	fresh := r.claim(h)
-	same(t, "its secrets", map[string]string{"A": "kept"}, r.secretsOf(h, fresh).Secrets)
+	same(t, "its secrets", map[string]string{"A": "kept"}, r.secretsOf(h, fresh))
 	if fresh.Task.ID != again.ID || fresh.Attempt != 1 {
 		t.Errorf("claimed is %+v", fresh)
 	}

@@ -77,7 +77,7 @@ func (p *Plane) deliveries(ctx context.Context, attempts []AttemptView) ([]deliv
 func (p *Plane) wordsOfClaim(d delivery, sealed []byte) remuda.Claim {
 	a, task := d.attempt, d.task
 	return remuda.Claim{
-		ID: a.ID, Attempt: a.Number, Payload: d.job.Payload, Sealed: sealed,
+		ID: a.ID, Attempt: a.Number, Payload: d.job.Payload, Token: p.taskToken(a.ID), Sealed: sealed,
 		Task: remuda.ClaimTask{
 			ID: task.ID, JobID: task.JobID, Name: task.Name, Organization: task.Organization, Project: task.Project,
 			SubmittedBy: task.SubmittedBy, Source: remuda.Source{Repository: task.Repository, Ref: task.Ref, Fork: task.Fork},
@@ -104,7 +104,10 @@ func (p *Plane) openSecrets(job JobRow) (values map[string]string, err error) {
 }
 
 func (p *Plane) sealSecrets(runner RunnerRow, claim string, values map[string]string) ([]byte, error) {
-	text, err := json.Marshal(remuda.ClaimSecrets{Token: p.taskToken(claim), Secrets: values})
+	if len(values) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(values)
 	if err != nil {
 		return nil, fmt.Errorf("encode secrets: %w", err)
 	}

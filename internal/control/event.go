@@ -16,18 +16,24 @@ type EventFilter struct {
 
 // Events lists transitions in the order in which they were made.
 func (d UserDoor) Events(ctx context.Context, f EventFilter) ([]remuda.Event, error) {
-	events, _, err := d.events(ctx, f)
-	return events, err
+	read, err := d.events(ctx, f)
+	return read.events, err
 }
 
-// events also tells the newest event that there was, asked for or not.
-func (d UserDoor) events(ctx context.Context, f EventFilter) ([]remuda.Event, int64, error) {
+// readEvents are events, with the newest one that there was, asked for or not, and whether newer ones are held back.
+type readEvents struct {
+	events []remuda.Event
+	last   int64
+	held   bool
+}
+
+func (d UserDoor) events(ctx context.Context, f EventFilter) (readEvents, error) {
 	if f.Limit <= 0 || f.Limit > 1000 {
 		f.Limit = 100
 	}
 	organization := d.only()
 	var rows []EventView
-	var last int64
+	var read readEvents
 	err := d.p.store.Read(ctx, func(v View) error {
 		if f.Organization != "" {
 			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleViewer)
@@ -40,18 +46,21 @@ func (d UserDoor) events(ctx context.Context, f EventFilter) ([]remuda.Event, in
 		if rows, err = v.Events(ctx, f, organization); err != nil {
 			return err
 		}
-		last, err = v.LastEvent(ctx)
+		read.last, read.held, err = v.LastEvent(ctx)
 		return err
 	})
-	events := make([]remuda.Event, 0, len(rows))
+	read.events = make([]remuda.Event, 0, len(rows))
 	for _, e := range rows {
-		events = append(events, remuda.Event{
+		read.events = append(read.events, remuda.Event{
 			ID: e.ID, Type: e.Type, Organization: e.Organization, Subject: e.Subject, Actor: e.Actor,
 			Detail: e.Detail, At: e.At.Time(),
 		})
 	}
-	return events, last, err
+	return read, err
 }
+
+// heldBack is how soon a follower looks again for events that were held back.
+const heldBack = 20 * time.Millisecond
 
 // FollowEvents gives the events that are there, and then new ones as they are written, until ctx ends or yield fails.
 func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]remuda.Event) error) error {
@@ -60,22 +69,27 @@ func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]
 	look := time.NewTicker(pollEvery) // another plane may have written some
 	defer look.Stop()
 	for {
-		events, last, err := d.events(ctx, f)
+		read, err := d.events(ctx, f)
 		if ctx.Err() != nil {
 			return nil // also when it ended in the middle of the reading
 		}
 		if err != nil {
 			return err
 		}
-		if len(events) > 0 {
-			f.After = events[len(events)-1].ID
-			if err := yield(events); err != nil {
+		if n := len(read.events); n > 0 {
+			f.After = read.events[n-1].ID
+			if err := yield(read.events); err != nil {
 				return err
 			}
 			continue
 		}
-		f.After = max(f.After, last) // those in between are not asked for
+		f.After = max(f.After, read.last) // those in between are not asked for
+		var again <-chan time.Time
+		if read.held {
+			again = time.After(heldBack)
+		}
 		select {
+		case <-again:
 		case <-woken.C:
 		case <-look.C:
 			if err := d.stillIn(ctx); err != nil {

@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,18 +20,10 @@ func TestATaskTravelsFromSubmitToResult(t *testing.T) {
 	h := r.register(1)
 	claim := r.claim(h)
 	r.wantState(id, remuda.Running)
-	plain, err := h.key.Open([]byte(claim.ID), claim.Sealed)
-	if err != nil {
-		t.Fatal(err)
+	if secrets := r.secretsOf(h, claim); secrets["PASSWORD"] != "hunter2" {
+		t.Errorf("secrets = %v", secrets)
 	}
-	var secrets remuda.ClaimSecrets
-	if err := json.Unmarshal(plain, &secrets); err != nil {
-		t.Fatal(err)
-	}
-	if secrets.Secrets["PASSWORD"] != "hunter2" {
-		t.Errorf("secrets = %v", secrets.Secrets)
-	}
-	principal := must(t, r.plane.Authenticate, t.Context(), secrets.Token)
+	principal := must(t, r.plane.Authenticate, t.Context(), claim.Token)
 	if principal.Claim != claim.ID {
 		t.Errorf("the task token speaks for %q, want %q", principal.Claim, claim.ID)
 	}

@@ -101,8 +101,9 @@ type View interface {
 	// Attempt is one as far as its end needs it: without its steps and its runner's name.
 	Attempt(ctx context.Context, id string) (AttemptView, error)
 	Events(ctx context.Context, f EventFilter, organization string) ([]EventView, error)
-	// LastEvent is the id of the newest event, 0 when there is none.
-	LastEvent(ctx context.Context) (int64, error)
+	// LastEvent is the id of the newest event, 0 when there is none. Newer ones are held back while a transition that
+	// began before them is under way, so that whoever reads on from an id misses none.
+	LastEvent(ctx context.Context) (id int64, held bool, err error)
 
 	// Claimable answers the next task for a runner of these classes under every limit, as far as a move needs it;
 	// remuda.NotFound for none.
@@ -187,4 +188,21 @@ type OutputStore interface {
 	// Chunks reads from an offset of the attempt's stream, or of one step's, at most max bytes; a first chunk that
 	// starts later says that what lies before it was dropped.
 	Chunks(ctx context.Context, attempt string, step *int, offset int64, max int) ([]remuda.Chunk, error)
+
+	// Tend does what was put off: it moves output to where it belongs, deletes what nothing refers to, and says when a
+	// place for output cannot be used. It is called every few seconds.
+	Tend(ctx context.Context) error
+	// Remove deletes what attempts printed; how much it was, stays. Forget deletes that, too. Both go in small
+	// transactions and may be repeated; of these attempts, no output may arrive any more.
+	Remove(ctx context.Context, attempts []string) error
+	Forget(ctx context.Context, attempts []string) error
+	// Held counts what all output takes up.
+	Held(ctx context.Context) (OutputHeld, error)
+}
+
+// OutputHeld is what output takes up.
+type OutputHeld struct {
+	Store   int64 // bytes in the store
+	Bucket  int64 // bytes in the bucket, compressed
+	Objects int64 // in the bucket
 }

@@ -211,8 +211,8 @@ func TestForksNeedTheProjectAndTheClassAndGetNoSecret(t *testing.T) {
 	h := r.register(64)
 	for _, claim := range must(t, h.Sync, ctx, remuda.Sync{Ready: true}).Claims {
 		secrets := r.secretsOf(h, claim)
-		if want := map[bool]string{true: "", false: "own-secret"}[claim.Task.Source.Fork]; secrets.Secrets["A"] != want {
-			t.Errorf("fork %v gets %q", claim.Task.Source.Fork, secrets.Secrets["A"])
+		if want := map[bool]string{true: "", false: "own-secret"}[claim.Task.Source.Fork]; secrets["A"] != want {
+			t.Errorf("fork %v gets %q", claim.Task.Source.Fork, secrets["A"])
 		}
 		done(t, h.Finish(ctx, claim.ID, succeeded))
 		if claim.Task.Source.Fork {

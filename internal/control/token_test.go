@@ -55,7 +55,7 @@ func TestATokenIsShownOnceAndKeptAsItsHash(t *testing.T) {
 			t.Errorf("the list shows the secret of %s", listed.Nickname)
 		}
 	}
-	secrets = append(secrets, r.secretsOf(h, claim).Token)
+	secrets = append(secrets, claim.Token)
 	for _, secret := range secrets {
 		if len(secret) < 40 {
 			t.Fatalf("%q is no token", secret)
@@ -75,7 +75,7 @@ func TestWhatIsNoTokenOpensNothing(t *testing.T) {
 	member := must(t, r.admin.CreateToken, ctx, remuda.Token{Kind: remuda.OrganizationToken, Nickname: "n", Organization: "acme", Role: remuda.RoleMember}).Token
 	h := r.register(1)
 	r.submit(hello())
-	task := r.secretsOf(h, r.claim(h)).Token
+	task := r.claim(h).Token
 	must(t, r.plane.Authenticate, ctx, member)
 	must(t, r.plane.Authenticate, ctx, task)
 	last := func(s string) string {
@@ -104,7 +104,7 @@ func TestThePlaneOfAnotherKeyRefusesATaskToken(t *testing.T) {
 	r := newRanch(t)
 	h := r.register(1)
 	r.submit(hello())
-	task := r.secretsOf(h, r.claim(h)).Token
+	task := r.claim(h).Token
 	r.keys = otherKeys{r.keys}
 	r.restart(control.Options{})
 	_, err := r.plane.Authenticate(t.Context(), task)

@@ -186,11 +186,10 @@ func TestTheClientTakesATaskFromSubmitToResult(t *testing.T) {
 	claim := answer.Claims[0]
 	plain, err := key.Open([]byte(claim.ID), claim.Sealed)
 	done(t, err)
-	secrets := read[remuda.ClaimSecrets](t, got{body: plain})
-	if secrets.Secrets["PASSWORD"] != "hunter2" {
+	if read[map[string]string](t, got{body: plain})["PASSWORD"] != "hunter2" {
 		t.Error("the secret did not arrive")
 	}
-	agent := r.Task(claim.ID, secrets.Token)
+	agent := r.Task(claim.ID, claim.Token)
 	step := remuda.Step{Name: "true", State: remuda.StepRunning}
 	must[remuda.Begun](t)(agent.Begin(ctx, remuda.Begin{Steps: []remuda.Step{step}}))
 	if state := must[remuda.StreamState](t)(agent.Append(ctx, remuda.Chunk{Data: []byte("hello\n"), Source: 6})); state.Length != 6 || state.Source != 6 {

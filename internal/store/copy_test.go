@@ -157,9 +157,7 @@ func tablesOf(t testing.TB, data []byte) map[string]archive.Digest {
 
 func eventsGoOnFarBehind(t *testing.T, running, restored control.Store) {
 	t.Helper()
-	last := func(s control.Store) int64 {
-		return read(t, s, func(v control.View) (int64, error) { return v.LastEvent(t.Context()) })
-	}
+	last := func(s control.Store) int64 { return lastEvent(t, s) }
 	for range 10 { // of the time that is lost
 		insert(t, running, &control.EventRow{Type: "task.queued", At: control.Now()})
 	}

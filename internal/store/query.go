@@ -2,15 +2,8 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
-
-	"github.com/georgysavva/scany/v2/sqlscan"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -18,95 +11,70 @@ import (
 // retryAfter is what a caller is told when the store is away.
 const retryAfter = 2 * time.Second
 
-// query runs SQL inside one transaction. Its texts have $1, $2, …; each is prepared once a connection.
+// query runs SQL inside one transaction. Its texts have $1, $2, …, and run on both databases.
 //
-// A limit is written as cast($1 as bigint): SQLite plans a statement anew for every value of a bare one.
+// A limit is written as cast($1 as bigint): SQLite plans a statement anew for every value of a bare one, and PostgreSQL
+// has to be told the type of some.
 type query struct {
-	ctx     context.Context
-	session *session
+	ctx context.Context
+	session
+	shapes   shapes
+	postgres *postgresSession // the session, when it is one of PostgreSQL
+}
+
+// session runs statements on one connection.
+type session interface {
+	execute(text string, args []any) (changed int64, err error)
+	collect(ctx context.Context, into any, text string, args []any) error
+	first(into any, shapes shapes, text string, args []any) (found bool, err error)
 }
 
 // exec is for statements that answer no rows; it tells how many they changed.
-func (q *query) exec(text string, args ...any) (int64, error) {
-	statement, err := q.session.prepare(text)
-	if err != nil {
-		return 0, err
-	}
-	result, err := statement.ExecContext(detached(), args...)
-	if err != nil {
-		return 0, kinded(err, text)
-	}
-	return result.RowsAffected()
-}
+func (q *query) exec(text string, args ...any) (int64, error) { return q.execute(text, args) }
 
 // all fills a slice with the rows. It may be long, so it ends with the caller's ctx.
 func (q *query) all(into any, text string, args ...any) error {
-	statement, err := q.session.prepare(text)
-	if err != nil {
-		return err
-	}
-	rows, err := statement.QueryContext(q.ctx, args...)
-	if err != nil {
-		return kinded(err, text)
-	}
-	if err := sqlscan.ScanAll(into, rows); err != nil {
-		return kinded(err, text)
-	}
-	return nil
+	return q.collect(q.ctx, into, text, args)
 }
 
 // one fills a struct or value with the first row, or is remuda.NotFound.
 func (q *query) one(into any, text string, args ...any) error {
-	statement, err := q.session.prepare(text)
-	if err != nil {
-		return err
-	}
-	rows, err := statement.QueryContext(detached(), args...)
-	if err != nil {
-		return kinded(err, text)
-	}
-	found := rows.Next()
-	if found {
-		err = statement.scan(rows, q.session.shapes, into)
-	}
-	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-		return kinded(err, text)
-	}
-	if !found {
+	found, err := q.first(into, q.shapes, text, args)
+	if err == nil && !found {
 		return remuda.NotFound
 	}
-	return nil
+	return err
 }
 
-// detached is the ctx of statements that are over sooner than it would take to watch for the end of the caller's: the
-// driver starts a goroutine for every statement whose ctx can end.
-func detached() context.Context { return context.Background() }
-
-// kinded gives the database's errors that a rule can act on their Kind.
-func kinded(err error, text string) error {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
-		switch e.Code() {
-		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-			return &remuda.Error{Kind: remuda.Conflict, Detail: "it is there already", Cause: err}
-		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-			return &remuda.Error{Kind: remuda.Conflict, Detail: "something else refers to it", Cause: err}
-		}
-		if isAway(e) {
-			return away(err)
-		}
+// later is exec of a statement whose answer nobody needs before the transaction ends. It is carried out before any
+// that comes after it. PostgreSQL is sent it together with the next one that has an answer, so an error may come as
+// late as the transaction's own. When it must change a row and does not, that is remuda.NotFound.
+func (q *query) later(must bool, text string, args ...any) error {
+	if q.postgres != nil && q.postgres.defers {
+		q.postgres.later(must, text, args)
+		return nil
 	}
-	return fmt.Errorf("run %q: %w", firstLine(text), err)
+	n, err := q.execute(text, args)
+	if err == nil && must && n == 0 {
+		return remuda.NotFound
+	}
+	return err
 }
 
-// isAway is true for faults of the disk and its like, not of the statement.
-func isAway(e *sqlite.Error) bool {
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
-		sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return true
+// locked adds to a text that its rows of these tables stay as they are read until the transaction ends.
+func (q *query) locked(text, of string) string {
+	if q.postgres == nil || !q.postgres.locks {
+		return text
 	}
-	return false
+	return text + " for no key update" + of
+}
+
+// hold makes this the only transaction under way that holds key, until it ends.
+func (q *query) hold(key string) error {
+	if q.postgres == nil {
+		return nil
+	}
+	return q.later(false, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, key)
 }
 
 // away is a store that cannot be used: nothing of a change happened.
@@ -117,53 +85,4 @@ func away(err error) error {
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return line
-}
-
-func (d *database) write(ctx context.Context, change func(*query) error) error {
-	return d.writer.do(ctx, change)
-}
-
-// read looks at one consistent state: every query of look sees the same.
-func (d *database) read(ctx context.Context, look func(*query) error) error {
-	s, err := d.readers.take(ctx)
-	if err != nil {
-		return err
-	}
-	q := &query{ctx: ctx, session: s}
-	defer func() {
-		_, err := q.exec("rollback") // nothing was written
-		d.readers.put(s, err == nil)
-	}()
-	if _, err := q.exec("begin"); err != nil { // deferred: the first query of look sets what all of them see
-		return err
-	}
-	return look(q)
-}
-
-// prepare keeps a statement for the next time.
-func (s *session) prepare(text string) (*statement, error) {
-	if known := s.known[text]; known != nil {
-		return known, nil
-	}
-	prepared, err := s.conn.PrepareContext(detached(), dialect(text))
-	if err != nil {
-		return nil, kinded(err, text)
-	}
-	s.known[text] = &statement{Stmt: prepared}
-	return s.known[text], nil
-}
-
-// session is one connection, used by one goroutine at a time, and what is known on it.
-type session struct {
-	conn   *sql.Conn
-	known  map[string]*statement
-	shapes shapes
-}
-
-func connect(ctx context.Context, db *sql.DB) (*session, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, kinded(err, "connect")
-	}
-	return &session{conn: conn, known: map[string]*statement{}, shapes: shapes{}}, nil
 }

@@ -16,7 +16,7 @@ type readers struct {
 	turn chan struct{} // holds one for each that is looking
 
 	mu     sync.Mutex
-	idle   []*session
+	idle   []*sqliteSession
 	closed bool
 }
 
@@ -24,7 +24,7 @@ func newReaders(db *sql.DB) *readers {
 	return &readers{db: db, turn: make(chan struct{}, maxReaders)}
 }
 
-func (r *readers) take(ctx context.Context) (*session, error) {
+func (r *readers) take(ctx context.Context) (*sqliteSession, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (r *readers) take(ctx context.Context) (*session, error) {
 }
 
 // put gives a session back. One that is not good any more is not used again.
-func (r *readers) put(s *session, good bool) {
+func (r *readers) put(s *sqliteSession, good bool) {
 	r.mu.Lock()
 	if good {
 		r.idle = append(r.idle, s)

@@ -109,36 +109,44 @@ func plain(v reflect.Value) any {
 	}
 }
 
-// statement is prepared on one connection. It remembers which field of its row each column fills: finding that out
-// costs as much as the query.
+// statement is prepared on one connection.
 type statement struct {
 	*sql.Stmt
+	scanner
+}
+
+// scanner remembers which field of its row each column fills: finding that out costs as much as the query.
+type scanner struct {
 	into   reflect.Type
 	fields [][]int
 	places []any
 }
 
-// scan fills a struct, or a single value, with the row that rows is at.
-func (s *statement) scan(rows *sql.Rows, shapes shapes, into any) error {
+// scan fills a struct, or a single value, with the row that rows is at. A column that the struct does not know is from
+// a newer version beside this one.
+func (s *scanner) scan(rows interface{ Scan(...any) error }, columns func() ([]string, error), shapes shapes, into any) error {
 	value := reflect.ValueOf(into).Elem()
 	if value.Kind() != reflect.Struct {
 		return rows.Scan(into)
 	}
 	if s.into != value.Type() {
-		columns, err := rows.Columns()
+		names, err := columns()
 		if err != nil {
 			return err
 		}
 		shape := shapes.of(value.Type())
-		fields := make([][]int, len(columns))
-		for i, column := range columns {
-			if fields[i] = shape.fields[column]; fields[i] == nil {
-				return fmt.Errorf("%s has no field for column %s", value.Type(), column)
-			}
+		fields := make([][]int, len(names))
+		for i, name := range names {
+			fields[i] = shape.fields[name]
 		}
-		s.into, s.fields, s.places = value.Type(), fields, make([]any, len(columns))
+		s.into, s.fields, s.places = value.Type(), fields, make([]any, len(names))
 	}
+	var unknown any
 	for i, field := range s.fields {
+		if field == nil {
+			s.places[i] = &unknown
+			continue
+		}
 		s.places[i] = value.FieldByIndex(field).Addr().Interface()
 	}
 	err := rows.Scan(s.places...)

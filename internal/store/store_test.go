@@ -10,6 +10,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/postgrestest"
 	"github.com/remuda-dev/remuda/internal/store"
 )
 
@@ -28,11 +29,12 @@ type database struct {
 
 func databases() []database {
 	return []database{
-		{"sqlite", func(t testing.TB) string { return t.TempDir() }, openSQLite},
+		{"sqlite", func(t testing.TB) string { return t.TempDir() }, open},
+		{"postgres", postgrestest.Fresh, open},
 	}
 }
 
-func openSQLite(ctx context.Context, dir string) (opened, error) { return store.Open(ctx, dir) }
+func open(ctx context.Context, address string) (opened, error) { return store.Open(ctx, address) }
 
 // fact is something that holds of every store. Facts share one store, so each makes what it needs, under names of its
 // own, and says nothing of what others made.

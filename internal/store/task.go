@@ -14,7 +14,7 @@ const tasks = `select t.*, o.name as organization, p.name as project, n.name || 
 	left join attempts a on a.id = t.attempt_id`
 
 func (v view) TaskView(_ context.Context, id string) (row control.TaskView, err error) {
-	return row, v.one(&row, tasks+` where t.id = $1`, id)
+	return row, v.one(&row, v.locked(tasks+` where t.id = $1`, " of t"), id)
 }
 
 // movable are the columns that a move needs.
@@ -22,7 +22,7 @@ const movable = `t.id, t.job_id, t.organization_id, t.project_id, t.class_id, t.
 	t.lost_after, t.max_attempts, t.retry_interrupted, t.attempts, t.attempts_used, t.attempt_id, t.cancel_requested`
 
 func (v view) Movable(_ context.Context, id string) (row control.TaskRow, err error) {
-	return row, v.one(&row, `select `+movable+` from tasks t where t.id = $1`, id)
+	return row, v.one(&row, v.locked(`select `+movable+` from tasks t where t.id = $1`, " of t"), id)
 }
 
 func (v view) Deliverable(_ context.Context, id string) (row control.TaskView, err error) {
@@ -61,8 +61,8 @@ func (v view) LiveAttempts(_ context.Context, runner string) (rows []control.Att
 }
 
 func (v view) Attempt(_ context.Context, id string) (row control.AttemptView, err error) {
-	return row, v.one(&row, `select a.id, a.task_id, a.runner_id, a.state, a.reason, a.detail, a.begun_at, a.ended_at, a.last_sign_at,
-		t.cancel_requested from attempts a join tasks t on t.id = a.task_id where a.id = $1`, id)
+	return row, v.one(&row, v.locked(`select a.id, a.task_id, a.runner_id, a.state, a.reason, a.detail, a.begun_at, a.ended_at, a.last_sign_at,
+		t.cancel_requested from attempts a join tasks t on t.id = a.task_id where a.id = $1`, " of t, a"), id)
 }
 
 // Claimable looks at lanes, of which there are few, and at the head of one: never at the tasks behind a limit.
@@ -72,7 +72,7 @@ func (v view) Claimable(_ context.Context, classes []string) (row control.TaskRo
 	if len(classes) == 0 {
 		c.parts = []string{"1 = 0"}
 	}
-	return row, v.one(&row, `select `+movable+` from tasks t where t.state = 'queued' and t.lane_id = (
+	return row, v.claimable(&row, `select `+movable+` from tasks t where t.state = 'queued' and t.lane_id = (
 		select l.id from lanes l join projects p on p.id = l.project_id join organizations o on o.id = p.organization_id
 			join resource_classes c on c.id = l.class_id join namespaces n on n.id = c.namespace_id`+c.clause()+`
 			and l.queued > 0
@@ -96,7 +96,7 @@ func (v view) QueuedClasses(_ context.Context, organization string) (map[string]
 		ClassID string `db:"class_id"`
 		Queued  int    `db:"queued"`
 	}
-	err := v.all(&rows, `select l.class_id, sum(l.queued) as queued from lanes l join projects p on p.id = l.project_id`+
+	err := v.all(&rows, `select l.class_id, cast(sum(l.queued) as bigint) as queued from lanes l join projects p on p.id = l.project_id`+
 		c.clause()+` group by l.class_id`, c.args...)
 	queued := make(map[string]int, len(rows))
 	for _, row := range rows {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
@@ -14,34 +13,28 @@ import (
 type tx struct{ view }
 
 func (t tx) Insert(_ context.Context, row control.Row) error {
-	text, values := t.session.shapes.inserting(row)
-	_, err := t.exec(text, values...)
-	return err
+	text, values := t.shapes.inserting(row)
+	if numbered(row) && t.postgres != nil {
+		return t.postgres.number(text, values)
+	}
+	return t.later(false, text, values...)
 }
 
 func (t tx) Update(_ context.Context, row control.Row, columns ...string) error {
-	text, values, err := t.session.shapes.updating(row, columns)
+	text, values, err := t.shapes.updating(row, columns)
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(text, values...)
-	if err == nil && n == 0 {
-		return remuda.NotFound
-	}
-	return err
+	return t.later(true, text, values...)
 }
 
 func (t tx) Delete(_ context.Context, row control.Row) error {
 	id := reflect.Indirect(reflect.ValueOf(row)).FieldByName("ID").String()
-	n, err := t.exec("delete from "+row.Table()+" where id = $1", id)
-	if err == nil && n == 0 {
-		return remuda.NotFound
-	}
-	return err
+	return t.later(true, "delete from "+row.Table()+" where id = $1", id)
 }
 
 func (t tx) Lane(_ context.Context, class, project, group string) (control.LaneRow, error) {
-	_, err := t.exec(`insert into lanes (id, class_id, project_id, concurrency_group, queued, running)
+	err := t.later(false, `insert into lanes (id, class_id, project_id, concurrency_group, queued, running)
 		values ($1, $2, $3, $4, 0, 0) on conflict (class_id, project_id, concurrency_group) do nothing`,
 		uuid.Must(uuid.NewV7()).String(), class, project, group)
 	if err != nil {
@@ -53,21 +46,13 @@ func (t tx) Lane(_ context.Context, class, project, group string) (control.LaneR
 }
 
 func (t tx) Count(_ context.Context, task control.TaskRow, queued, running int) error {
-	if queued != 0 || running != 0 {
-		_, err := t.exec(`update lanes set queued = queued + $2, running = running + $3 where id = $1`, task.LaneID, queued, running)
-		if err != nil {
-			return err
-		}
-	}
-	if running == 0 {
-		return nil
-	}
-	for _, counter := range [...][2]string{
-		{`update organizations set running = running + $2 where id = $1`, task.OrganizationID},
-		{`update projects set running = running + $2 where id = $1`, task.ProjectID},
-		{`update resource_classes set running = running + $2 where id = $1`, task.ClassID},
+	for _, counter := range [...]counter{
+		{"lanes", task.LaneID},
+		{"organizations", task.OrganizationID},
+		{"projects", task.ProjectID},
+		{"resource_classes", task.ClassID},
 	} {
-		if _, err := t.exec(counter[0], counter[1], running); err != nil {
+		if err := t.count(counter, number{queued, running}); err != nil {
 			return err
 		}
 	}
@@ -76,7 +61,7 @@ func (t tx) Count(_ context.Context, task control.TaskRow, queued, running int) 
 
 func (t tx) Sign(_ context.Context, runner string, claims []string, at control.Micros) error {
 	for _, claim := range claims {
-		_, err := t.exec(`update attempts set last_sign_at = $2
+		err := t.later(false, `update attempts set last_sign_at = $2
 			where id = $1 and runner_id = $3 and state in ('claimed', 'begun') and last_sign_at < $2`, claim, at, runner)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/remuda-dev/remuda/internal/control"
@@ -54,7 +55,10 @@ func (c *conditions) clause() string {
 }
 
 func (v view) Get(_ context.Context, row control.Row, id string) error {
-	return v.one(row, `select * from `+row.Table()+` where id = $1`, id)
+	if _, counts := v.shapes.of(reflect.Indirect(reflect.ValueOf(row)).Type()).fields["running"]; counts {
+		v.counts() // what was counted so far is part of it
+	}
+	return v.one(row, v.locked(`select * from `+row.Table()+` where id = $1`, ""), id)
 }
 
 func (v view) OrganizationByName(_ context.Context, name string) (row control.OrganizationRow, err error) {
@@ -159,7 +163,7 @@ func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.
 	c.where(`exists (select 1 from runner_classes x join resource_classes k on k.id = x.class_id
 		join namespaces m on m.id = k.namespace_id where x.runner_id = r.id and m.organization_id = $?)`, f.Organization)
 	return rows, v.all(&rows, `select r.*,
-		coalesce((select group_concat(n.name || '/' || k.name, ' ') from runner_classes x join resource_classes k on k.id = x.class_id
+		coalesce((select string_agg(n.name || '/' || k.name, ' ') from runner_classes x join resource_classes k on k.id = x.class_id
 			join namespaces n on n.id = k.namespace_id where x.runner_id = r.id), '') as classes,
 		(select count(*) from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun')) as busy
 		from runners r`+c.page("r", f.Span), c.args...)
@@ -183,12 +187,30 @@ func (v view) Events(_ context.Context, f control.EventFilter, organization stri
 	} else {
 		c.where("e.type = $?", f.Type)
 	}
+	if v.postgres != nil {
+		c.args = append(c.args, v.postgres.shift)
+		c.parts = append(c.parts, fmt.Sprintf("e.id < %s + $%d", unsettled, len(c.args)))
+	}
 	c.args = append(c.args, f.Limit)
-	return rows, v.all(&rows, `select e.*, coalesce(o.name, '') as organization
+	err = v.all(&rows, `select e.id, e.type, e.organization_id, e.subject, e.actor, e.detail, e.at, coalesce(o.name, '') as organization
 		from events e left join organizations o on o.id = e.organization_id`+c.clause()+
 		fmt.Sprintf(" order by e.id limit cast($%d as bigint)", len(c.args)), c.args...)
+	if v.postgres != nil && len(rows) > 0 {
+		v.postgres.shown = max(v.postgres.shown, rows[len(rows)-1].ID)
+	}
+	return rows, err
 }
 
-func (v view) LastEvent(_ context.Context) (id int64, err error) {
-	return id, v.one(&id, `select coalesce(max(id), 0) from events`)
+func (v view) LastEvent(_ context.Context) (id int64, held bool, err error) {
+	if v.postgres == nil {
+		return id, false, v.one(&id, `select coalesce(max(id), 0) from events`)
+	}
+	var found struct {
+		Last int64 `db:"last"`
+		Held bool  `db:"held"`
+	}
+	err = v.one(&found, `select coalesce((select max(id) from events where id < `+unsettled+` + $1), 0) as last,
+		exists (select 1 from events where id >= `+unsettled+` + $1) as held`, v.postgres.shift)
+	v.postgres.shown = max(v.postgres.shown, found.Last)
+	return found.Last, found.Held, err
 }

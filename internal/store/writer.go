@@ -18,7 +18,7 @@ const maxBatch = 256
 // each change under a savepoint of its own: one that fails leaves the others alone.
 type writer struct {
 	db      *sql.DB
-	session *session
+	session *sqliteSession
 	asks    chan *ask
 
 	closing sync.RWMutex
@@ -107,7 +107,7 @@ func (w *writer) commit(batch []*ask) {
 
 // carryOut makes one transaction of a batch. Its error means that nothing of the batch happened.
 func (w *writer) carryOut(batch []*ask, outcomes []error) error {
-	q := &query{ctx: detached(), session: w.session} // a caller that goes away must not end what others are part of
+	q := &query{ctx: detached(), session: w.session, shapes: w.session.shapes} // a caller that goes away must not end what others are part of
 	if _, err := q.exec("begin immediate"); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestATransactionThatBreaksTakesItsBatchAlong(t *testing.T) {
 	})
 	<-held
 	for _, a := range asks {
-		s.main.writer.asks <- a
+		s.main.engine.(*sqliteFile).writer.asks <- a
 	}
 	close(hold)
 	busy.Wait()

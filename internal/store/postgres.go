@@ -1,0 +1,293 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// The bounds that keep one replica that hangs from blocking the others. An address may set others.
+const (
+	connectWithin     = 5 * time.Second
+	statementWithin   = 15 * time.Second
+	idleWithin        = 10 * time.Second // of a transaction whose client says nothing
+	transactionWithin = 30 * time.Second
+	acquireWithin     = 10 * time.Second
+	mostTries         = 8
+)
+
+// postgres is a database of PostgreSQL. Any number of planes may use it at the same time.
+type postgres struct {
+	pool    *pgxpool.Pool
+	flusher *flusher
+	wakeups *wakeups
+	known   sync.Pool
+	shift   int64        // added to the numbers of events
+	settled atomic.Int64 // the newest event that is known to be durable
+}
+
+// The keys of the advisory locks of PostgreSQL, which are the database's own: "remu" and a number.
+const (
+	lockHouse     = 0x72656d75_00000001 // shared by transitions beside each other, taken whole by one alone
+	lockClaims    = 0x72656d75_00000002 // who decides about a claim
+	lockMigration = 0x72656d75_00000003
+)
+
+// isPostgres tells an address of PostgreSQL from a folder.
+func isPostgres(address string) bool {
+	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
+}
+
+// postgresConfig reads an address. What it leaves out comes from PGHOST and its like, a service file or a password
+// file, as with every program that uses PostgreSQL.
+func postgresConfig(address string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		// The cause repeats the address, in which there may be a password.
+		return nil, remuda.Fail(remuda.Invalid, "the address of the database is not one of PostgreSQL: expected postgres://user@host:5432/database?sslmode=verify-full")
+	}
+	if !strings.Contains(address, "pool_max_conns=") {
+		config.MaxConns = int32(max(8, 4*runtime.NumCPU()))
+	}
+	config.MaxConnLifetimeJitter = 5 * time.Minute
+	c := config.ConnConfig
+	if c.ConnectTimeout == 0 || c.ConnectTimeout > time.Minute {
+		c.ConnectTimeout = connectWithin
+	}
+	for name, value := range map[string]string{
+		"application_name":                    "remuda",
+		"statement_timeout":                   milliseconds(statementWithin),
+		"idle_in_transaction_session_timeout": milliseconds(idleWithin),
+		"tcp_keepalives_idle":                 "10",
+		"tcp_keepalives_interval":             "5",
+		"tcp_keepalives_count":                "3",
+		// A commit is made durable by the flusher before anyone is told of it.
+		"synchronous_commit": "off",
+	} {
+		if c.RuntimeParams[name] == "" || name == "synchronous_commit" {
+			c.RuntimeParams[name] = value
+		}
+	}
+	return config, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func openPostgres(ctx context.Context, address string) (*postgres, error) {
+	config, err := postgresConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	shift, err := preparePostgres(ctx, config.ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	p := &postgres{pool: pool, shift: shift, flusher: startFlusher(config.ConnConfig), wakeups: startWakeups(config.ConnConfig)}
+	p.known.New = func() any { return newPostgresKnown() }
+	return p, nil
+}
+
+func (p *postgres) close() error {
+	p.wakeups.close()
+	p.pool.Close() // after what is under way
+	p.flusher.close()
+	return nil
+}
+
+// carryOut runs a transition, again when it met another one.
+func (p *postgres) carryOut(ctx context.Context, scope control.Scope, change func(*query) error) error {
+	for try := 1; ; try++ {
+		err := p.try(ctx, scope, change)
+		if err == nil || try == mostTries || !again(err, scope != control.Alone) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// try runs a transition once, whole or not at all, and returns when it is durable.
+func (p *postgres) try(ctx context.Context, scope control.Scope, change func(*query) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	age, err := p.flusher.ready(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	// Once it is under way it is carried out whole, whatever becomes of ctx.
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionWithin)
+	defer cancel()
+	known := p.known.Get().(*postgresKnown)
+	s := &postgresSession{conn: conn.Conn(), ctx: within, known: known, defers: scope != control.Alone, locks: scope != control.Alone, shift: p.shift}
+	s.add(false, "begin", nil)
+	switch scope {
+	case control.Alone:
+		s.add(false, "select pg_advisory_xact_lock($1)", []any{int64(lockHouse)})
+	case control.Beside, control.Claiming:
+		s.add(false, "select pg_advisory_xact_lock_shared($1)", []any{int64(lockHouse)})
+	}
+	q := &query{ctx: within, session: s, shapes: known.shapes, postgres: s}
+	err = protect(change, q)
+	if err == nil {
+		err = s.commit(q)
+	} else {
+		s.rollback()
+	}
+	p.known.Put(known)
+	conn.Release() // closes one that is in a transaction still
+	if err != nil || !s.changed {
+		return err
+	}
+	if err := p.flusher.flush(age); err != nil {
+		return unknown(err)
+	}
+	return nil
+}
+
+// commit sends what waits, and the commit with it.
+func (s *postgresSession) commit(q *query) error {
+	q.counts()
+	if !s.sent && !s.changed {
+		return nil // nothing was asked for
+	}
+	s.add(false, "commit", nil)
+	err := s.send(nil)
+	if err != nil && errors.Is(err, remuda.Unavailable) && s.conn.IsClosed() {
+		return unknown(err)
+	}
+	if err != nil {
+		s.rollback()
+	}
+	return err
+}
+
+func (s *postgresSession) rollback() {
+	if s.sent && !s.conn.IsClosed() {
+		_, _ = s.conn.Exec(s.ctx, "rollback") // a connection that cannot is closed when it is released
+	}
+}
+
+// look reads one consistent state.
+func (p *postgres) look(ctx context.Context, look func(*query) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	age, err := p.flusher.ready(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionWithin)
+	defer cancel()
+	known := p.known.Get().(*postgresKnown)
+	s := &postgresSession{conn: conn.Conn(), ctx: within, known: known, shift: p.shift}
+	s.add(false, "begin isolation level repeatable read, read only", nil)
+	err = look(&query{ctx: ctx, session: s, shapes: known.shapes, postgres: s})
+	s.rollback()
+	p.known.Put(known)
+	conn.Release()
+	if err == nil && s.shown > p.settled.Load() {
+		// Events that a crash could still take back are told to nobody: their numbers would come again.
+		if err := p.flusher.flush(age); err != nil {
+			return away(err)
+		}
+		p.settled.Store(s.shown) // less than another one stored, at worst
+	}
+	return err
+}
+
+// acquire takes a connection. One that waits for long finds that the database is away.
+func (p *postgres) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	within, cancel := context.WithTimeout(ctx, acquireWithin)
+	defer cancel()
+	conn, err := p.pool.Acquire(within)
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case strings.Contains(err.Error(), "closed pool"):
+		return nil, errClosed
+	}
+	return nil, away(err)
+}
+
+// unknown is a store that went away before it said whether a change happened.
+func unknown(err error) error {
+	return &remuda.Error{
+		Kind:   remuda.Unavailable,
+		Detail: "the store went away before it told whether the change was made; look, or ask for the same again",
+		Retry:  retryAfter, Cause: err,
+	}
+}
+
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+// claimable finds the next task, and keeps it from everybody else until the transaction ends. Whoever finds nothing
+// keeps nobody waiting. A task that someone else is changing is passed over; when there are only such, they are waited
+// for a few times.
+func (q *query) claimable(into any, text string, args ...any) error {
+	s := q.postgres
+	if s == nil || !s.locks {
+		return q.one(into, text, args...)
+	}
+	q.counts() // what this transaction claimed already
+	for range 3 {
+		if !s.claims {
+			if err := q.one(into, text, args...); err != nil {
+				return err
+			}
+			s.claim()
+		}
+		err := q.one(into, text+" for no key update of t skip locked", args...)
+		if !errors.Is(err, remuda.NotFound) {
+			return err
+		}
+		if err := q.one(into, text, args...); err != nil {
+			return err
+		}
+	}
+	return remuda.NotFound
+}
+
+// claim waits until no other claim is being decided.
+func (s *postgresSession) claim() {
+	if !s.claims {
+		s.claims = true
+		s.add(false, "select pg_advisory_xact_lock($1)", []any{int64(lockClaims)})
+	}
+}
+
+// connectAlone makes a connection beside the pool.
+func connectAlone(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	within, cancel := context.WithTimeout(ctx, 2*config.ConnectTimeout)
+	defer cancel()
+	return pgx.ConnectConfig(within, config.Copy())
+}

@@ -1,0 +1,241 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/georgysavva/scany/v2/dbscan"
+	"github.com/georgysavva/scany/v2/pgxscan"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// postgresSession is one transaction on one connection. What has no answer that is needed waits for what has one: both
+// go in one round trip.
+type postgresSession struct {
+	conn    *pgx.Conn
+	ctx     context.Context // of the whole transaction; it has a deadline
+	known   *postgresKnown
+	queue   *pgx.Batch
+	checks  []bool // of queue: it must change a row
+	sent    bool   // the transaction may have begun over there
+	defers  bool   // what can wait for its answer waits
+	locks   bool   // what is read in order to change it is locked
+	claims  bool   // no other claim is decided until the end
+	counts  map[counter]number
+	events  int64 // written so far
+	shift   int64 // of the numbers of events
+	shown   int64 // the newest event that was read
+	changed bool  // something is to be made durable
+}
+
+// postgresKnown is what one transaction leaves for the next.
+type postgresKnown struct {
+	shapes   shapes
+	scanners map[string]*scanner
+	lists    *pgxscan.API
+}
+
+func newPostgresKnown() *postgresKnown {
+	tolerant, err := pgxscan.NewDBScanAPI(dbscan.WithAllowUnknownColumns(true))
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	lists, err := pgxscan.NewAPI(tolerant)
+	if err != nil {
+		panic(err)
+	}
+	return &postgresKnown{shapes: shapes{}, scanners: map[string]*scanner{}, lists: lists}
+}
+
+// add puts a statement behind those that wait.
+func (s *postgresSession) add(must bool, text string, args []any) {
+	if s.queue == nil {
+		s.queue = &pgx.Batch{}
+	}
+	s.queue.Queue(text, args...)
+	s.checks = append(s.checks, must)
+}
+
+// later lets a change wait.
+func (s *postgresSession) later(must bool, text string, args []any) {
+	s.changed = true
+	s.add(must, text, args)
+}
+
+// send sends all that waits, and has last read the answer to the last of it.
+func (s *postgresSession) send(last func(pgx.BatchResults) error) (err error) {
+	queue, checks := s.queue, s.checks
+	if queue == nil {
+		return nil
+	}
+	s.queue, s.checks, s.sent = nil, s.checks[:0], true
+	results := s.conn.SendBatch(s.ctx, queue)
+	texts := queue.QueuedQueries
+	defer func() {
+		if closed := results.Close(); err == nil && closed != nil {
+			err = postgresKinded(closed, texts[len(texts)-1].SQL)
+		}
+	}()
+	n := len(texts)
+	if last != nil {
+		n--
+	}
+	missing := false
+	for i := range n {
+		tag, err := results.Exec()
+		if err != nil {
+			return postgresKinded(err, texts[i].SQL)
+		}
+		missing = missing || checks[i] && tag.RowsAffected() == 0
+	}
+	if missing {
+		return remuda.NotFound
+	}
+	if last == nil {
+		return nil
+	}
+	return last(results)
+}
+
+func (s *postgresSession) execute(text string, args []any) (changed int64, err error) {
+	s.later(false, text, args)
+	err = s.send(func(results pgx.BatchResults) error {
+		tag, err := results.Exec()
+		changed = tag.RowsAffected()
+		return kindedIf(err, text)
+	})
+	return changed, err
+}
+
+// collect goes on until the transaction's own end, whatever becomes of the caller: an answer that is cut off costs the
+// connection.
+func (s *postgresSession) collect(_ context.Context, into any, text string, args []any) error {
+	s.add(false, text, args)
+	return s.send(func(results pgx.BatchResults) error {
+		rows, err := results.Query()
+		if err == nil {
+			err = s.known.lists.ScanAll(into, rows)
+		}
+		return kindedIf(err, text)
+	})
+}
+
+func (s *postgresSession) first(into any, shapes shapes, text string, args []any) (found bool, err error) {
+	s.add(false, text, args)
+	err = s.send(func(results pgx.BatchResults) error {
+		rows, err := results.Query()
+		if err != nil {
+			return postgresKinded(err, text)
+		}
+		defer rows.Close()
+		if found = rows.Next(); found {
+			err = s.scanner(text).scan(rows, func() ([]string, error) { return names(rows), nil }, shapes, into)
+		}
+		rows.Close()
+		return kindedIf(errors.Join(err, rows.Err()), text)
+	})
+	return found, err
+}
+
+func (s *postgresSession) scanner(text string) *scanner {
+	known := s.known.scanners[text]
+	if known == nil {
+		known = &scanner{}
+		s.known.scanners[text] = known
+	}
+	return known
+}
+
+func names(rows pgx.Rows) []string {
+	fields := rows.FieldDescriptions()
+	names := make([]string, len(fields))
+	for i, field := range fields {
+		names[i] = field.Name
+	}
+	return names
+}
+
+// perTransaction is how many events one transaction may write.
+const perTransaction = 1 << 16
+
+// number inserts an event. Its id has the number of its transaction before its place in it: by that, a reader tells
+// which ids are still to come.
+func (s *postgresSession) number(text string, values []any) error {
+	if s.events++; s.events >= perTransaction {
+		return remuda.Fail(remuda.Invalid, fmt.Sprintf("one change writes at most %d events", perTransaction))
+	}
+	text = strings.Replace(text, ") values (", ", id) values (", 1)
+	text = strings.TrimSuffix(text, ")") + fmt.Sprintf(", cast(cast(pg_current_xact_id() as text) as bigint) * %d + $%d)", perTransaction, len(values)+1)
+	s.later(false, text, append(values, s.shift+s.events))
+	return nil
+}
+
+// unsettled is, but for their shift, what the ids of events of transactions begin with that may not have ended.
+const unsettled = "cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint) * 65536"
+
+// kindedIf is postgresKinded of an error that may be none.
+func kindedIf(err error, text string) error {
+	if err == nil {
+		return nil
+	}
+	return postgresKinded(err, text)
+}
+
+// postgresKinded gives the database's errors that a rule can act on their Kind.
+func postgresKinded(err error, text string) error {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		if errors.Is(err, remuda.NotFound) {
+			return err
+		}
+		var connecting *pgconn.ConnectError
+		if pgconn.SafeToRetry(err) || pgconn.Timeout(err) || isNetwork(err) || errors.As(err, &connecting) {
+			return away(err)
+		}
+		return fmt.Errorf("run %q: %w", firstLine(text), err)
+	}
+	switch {
+	case e.Code == "23505": // unique_violation
+		return &remuda.Error{Kind: remuda.Conflict, Detail: "it is there already", Cause: err}
+	case e.Code == "23503": // foreign_key_violation
+		return &remuda.Error{Kind: remuda.Conflict, Detail: "something else refers to it", Cause: err}
+	case isPostgresAway(e.Code):
+		return away(err)
+	}
+	return fmt.Errorf("run %q: %w", firstLine(text), err)
+}
+
+// isPostgresAway is true for faults of the database, not of the statement; see PostgreSQL's manual, appendix A.
+func isPostgresAway(code string) bool {
+	switch code[:2] {
+	case "08", "53", "57", "58", "28", "3D": // connection, resources, operator's intervention, system, authorization, no such database
+		return true
+	}
+	switch code {
+	case "25006", "25P03", "55P03", "XX001", "XX002": // read only, idle for too long, lock not to be had, corrupt
+		return true
+	}
+	return false
+}
+
+// again says that a transition is to be run again from its start: it met another one.
+func again(err error, scope bool) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return true
+	case "0A000": // a cached plan, after a migration
+		return strings.Contains(e.Message, "cached plan")
+	case "23505": // what it did not find was inserted meanwhile
+		return scope
+	}
+	return false
+}
