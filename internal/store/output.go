@@ -9,11 +9,27 @@ import (
 	"github.com/remuda-dev/remuda"
 )
 
-// outputStore implements control.OutputStore in a database of its own.
-type outputStore struct{ db *database }
+// outputs implements control.OutputStore: the end of each attempt's output in a database of its own, every full MiB
+// before it as a part in a bucket.
+type outputs struct {
+	db     *database
+	bucket Bucket // nil: all output stays in the database
+	zstd   codec
+	outage outage
+	puts   chan struct{} // holds one for each part that is on its way
 
-// maxPiece bounds a row of output, and with it what reading a little of it costs.
-const maxPiece int64 = 256 << 10
+	// The measures, in bytes; constant outside of tests.
+	piece int64 // the most in a row, or in a frame of a part; what reading a little costs
+	part  int64 // what goes into a part
+	bound int64 // the most that an attempt keeps in the database while the bucket is away
+}
+
+func newOutputs(db *database) *outputs {
+	return &outputs{db: db, puts: make(chan struct{}, mostPuts), piece: 256 << 10, part: 1 << 20, bound: 4 << 20}
+}
+
+// mostPuts bounds how many parts are on their way at once, and so the memory they take.
+const mostPuts = 16
 
 // castagnoli is CRC-32C, the checksum of streams.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
@@ -29,6 +45,17 @@ func (r streamRow) words() remuda.StreamState {
 	return remuda.StreamState{Length: r.Length, Source: r.Source, Closed: r.Closed}
 }
 
+// takes says whether a chunk is the next of its stream.
+func (r streamRow) takes(c remuda.Chunk) bool { return !r.Closed && c.Offset == r.Length }
+
+// grown is the stream after a chunk.
+func (r streamRow) grown(c remuda.Chunk) streamRow {
+	r.Length += int64(len(c.Data))
+	r.Source = c.Source
+	r.Checksum = int64(crc32.Update(uint32(r.Checksum), castagnoli(), c.Data))
+	return r
+}
+
 func (q *query) stream(attempt string, step int) (row streamRow, err error) {
 	err = q.one(&row, `select length, source, checksum, closed from streams where attempt_id = $1 and step = $2`, attempt, step)
 	return row, ignoreNotFound(err) // nothing was appended yet
@@ -42,91 +69,194 @@ func (q *query) keep(attempt string, step int, r streamRow) error {
 	return err
 }
 
-func (s outputStore) Append(ctx context.Context, attempt string, c remuda.Chunk, limit int64) (state remuda.StreamState, err error) {
+// outputRow is an attempt's output as a whole; see the migration for what its numbers count.
+type outputRow struct {
+	Length  int64 `db:"length"`
+	Kept    int64 `db:"kept"`
+	Moved   int64 `db:"moved"`
+	Tail    int64 `db:"tail"`
+	Held    int64 `db:"held"`
+	Objects int64 `db:"objects"`
+	Parted  bool  `db:"parted"`
+}
+
+func (q *query) output(attempt string) (row outputRow, err error) {
+	err = q.one(&row, `select length, kept, moved, tail, held, objects, parted from outputs where attempt_id = $1`, attempt)
+	return row, ignoreNotFound(err)
+}
+
+func (q *query) keepOutput(attempt string, r outputRow) error {
+	_, err := q.exec(`insert into outputs (attempt_id, length, kept, moved, tail, held, objects, parted) values ($1, $2, $3, $4, $5, $6, $7, $8)
+		on conflict (attempt_id) do update set length = excluded.length, kept = excluded.kept, moved = excluded.moved,
+			tail = excluded.tail, held = excluded.held, objects = excluded.objects, parted = excluded.parted`,
+		attempt, r.Length, r.Kept, r.Moved, r.Tail, r.Held, r.Objects, r.Parted)
+	return err
+}
+
+// Append adds a chunk to its stream: to the rows of the attempt's tail, or, when they and it are a part, to the bucket.
+func (s *outputs) Append(ctx context.Context, attempt string, c remuda.Chunk, limit int64) (state remuda.StreamState, err error) {
+	if !s.parts(limit) {
+		return s.appendRows(ctx, attempt, c, limit, wide, nil)
+	}
+	full := false
 	err = s.db.write(ctx, func(q *query) error {
-		row, err := q.stream(attempt, c.Step)
+		full = false
+		row, out, err := q.lockOutput(attempt, c.Step)
 		if err != nil {
 			return err
 		}
 		state = row.words()
-		if row.Closed || c.Offset != row.Length {
+		if !row.takes(c) {
 			return nil
 		}
-		if err := q.grow(attempt, c, limit); err != nil {
+		if full = out.Tail+int64(len(c.Data)) >= s.part; !full {
+			state, err = s.grow(q, attempt, c, limit, row, out)
 			return err
 		}
-		row.Length += int64(len(c.Data))
-		row.Source = c.Source
-		row.Checksum = int64(crc32.Update(uint32(row.Checksum), castagnoli(), c.Data))
-		state = row.words()
-		return q.keep(attempt, c.Step, row)
+		if out.Parted {
+			return nil
+		}
+		out.Parted = true // before the first object, so that retention looks for what a crash leaves
+		return q.keepOutput(attempt, out)
 	})
+	if err != nil || !full {
+		return state, err
+	}
+	return s.appendParts(ctx, attempt, c, limit)
+}
+
+// parts says whether output with this limit goes to the bucket. With a small one, all of it is a tail.
+func (s *outputs) parts(limit int64) bool { return s.bucket != nil && limit >= 8*s.part }
+
+// wide is no bound.
+const wide = int64(1) << 62
+
+// appendRows adds a chunk to the tail's rows, unless they would hold more than bound. It dooms objects that are not
+// needed after all.
+func (s *outputs) appendRows(ctx context.Context, attempt string, c remuda.Chunk, limit, bound int64, doomed []string) (state remuda.StreamState, err error) {
+	full := false
+	err = s.db.write(ctx, func(q *query) error {
+		full = false
+		if err := q.doom(doomed...); err != nil {
+			return err
+		}
+		row, out, err := q.lockOutput(attempt, c.Step)
+		if err != nil {
+			return err
+		}
+		state = row.words()
+		if !row.takes(c) {
+			return nil
+		}
+		if full = out.Tail+int64(len(c.Data)) > bound; full {
+			return nil
+		}
+		state, err = s.grow(q, attempt, c, limit, row, out)
+		return err
+	})
+	if err == nil && full {
+		err = s.outage.refusal()
+	}
 	return state, err
 }
 
-func (q *query) length(attempt string) (length int64, err error) {
-	err = q.one(&length, `select length from outputs where attempt_id = $1`, attempt)
-	return length, ignoreNotFound(err)
+// lockOutput reads an attempt's output and one of its streams, which nobody else changes until the transaction ends.
+func (q *query) lockOutput(attempt string, step int) (row streamRow, out outputRow, err error) {
+	if out, err = q.output(attempt); err != nil {
+		return row, out, err
+	}
+	row, err = q.stream(attempt, step)
+	return row, out, err
 }
 
-// grow adds bytes to what is kept of an attempt and, past the limit, drops the oldest behind the first half of it: head
+// grow adds a chunk to the tail's rows and, past the limit, drops the oldest bytes behind the first half of it: head
 // and tail stay.
-func (q *query) grow(attempt string, c remuda.Chunk, limit int64) error {
-	if len(c.Data) == 0 {
-		return nil
+func (s *outputs) grow(q *query, attempt string, c remuda.Chunk, limit int64, row streamRow, out outputRow) (remuda.StreamState, error) {
+	if len(c.Data) > 0 {
+		if err := s.insert(q, attempt, c, limit, &out); err != nil {
+			return row.words(), err
+		}
+		if err := q.drop(attempt, limit, &out); err != nil {
+			return row.words(), err
+		}
+		if err := q.keepOutput(attempt, out); err != nil {
+			return row.words(), err
+		}
 	}
-	start, err := q.length(attempt)
-	if err != nil {
-		return err
-	}
-	head := limit / 2
-	for data, at := c.Data, start; len(data) > 0; {
-		n := pieceAt(at, head, limit, len(data))
+	row = row.grown(c)
+	return row.words(), q.keep(attempt, c.Step, row)
+}
+
+// insert writes a chunk as rows at the end of the attempt's output.
+func (s *outputs) insert(q *query, attempt string, c remuda.Chunk, limit int64, out *outputRow) error {
+	for data, at := c.Data, c.Offset; len(data) > 0; {
+		n := s.pieceAt(out.Length, limit, len(data))
 		_, err := q.exec(`insert into chunks (attempt_id, start, step, step_start, size, data) values ($1, $2, $3, $4, $5, $6)`,
-			attempt, at, c.Step, c.Offset+at-start, n, data[:n])
+			attempt, out.Length, c.Step, at, n, data[:n])
 		if err != nil {
 			return err
 		}
 		data, at = data[n:], at+int64(n)
+		out.Length, out.Kept, out.Tail, out.Held = out.Length+int64(n), out.Kept+int64(n), out.Tail+int64(n), out.Held+int64(n)
 	}
-	by := int64(len(c.Data))
-	var kept int64
-	err = q.one(&kept, `insert into outputs (attempt_id, length, kept) values ($1, $2, $2)
-		on conflict (attempt_id) do update set length = outputs.length + $2, kept = outputs.kept + $2 returning kept`, attempt, by)
-	if err != nil || kept <= limit {
-		return err
-	}
-	return q.drop(attempt, head, kept, limit)
+	return nil
 }
 
 // pieceAt is how many bytes go into one row: none lies on both sides of where the head ends, and each is small beside
 // the tail, from which whole rows are dropped.
-func pieceAt(at, head, limit int64, n int) int {
-	most := min(maxPiece, max(1, (limit-head)/4))
+func (s *outputs) pieceAt(at, limit int64, n int) int {
+	head := limit / 2
+	most := min(s.piece, max(1, (limit-head)/4))
 	if at < head {
 		most = min(most, head-at)
 	}
 	return int(min(most, int64(n)))
 }
 
-// drop takes the oldest pieces behind the head away until no more than limit is kept.
-func (q *query) drop(attempt string, head, kept, limit int64) error {
-	for kept > limit {
+// drop takes the oldest bytes behind the head away until no more than the limit is kept: parts come before rows.
+func (q *query) drop(attempt string, limit int64, out *outputRow) error {
+	for out.Kept > limit {
+		dropped, err := q.dropPart(attempt, limit/2, out)
+		if err != nil {
+			return err
+		}
+		if dropped {
+			continue
+		}
 		var oldest struct {
 			Start int64 `db:"start"`
 			Size  int64 `db:"size"`
 		}
-		err := q.one(&oldest, `select start, size from chunks where attempt_id = $1 and start >= $2 order by start limit 1`, attempt, head)
+		err = q.one(&oldest, `select start, size from chunks where attempt_id = $1 and start >= $2 order by start limit 1`, attempt, max(limit/2, out.Moved))
 		if err != nil {
 			return fmt.Errorf("find the oldest output of attempt %s: %w", attempt, err)
 		}
 		if _, err := q.exec(`delete from chunks where attempt_id = $1 and start = $2`, attempt, oldest.Start); err != nil {
 			return err
 		}
-		kept -= oldest.Size
+		out.Kept, out.Tail, out.Held = out.Kept-oldest.Size, out.Tail-oldest.Size, out.Held-oldest.Size
 	}
-	_, err := q.exec(`update outputs set kept = $2 where attempt_id = $1`, attempt, kept)
-	return err
+	return nil
+}
+
+// dropPart takes the oldest part behind the head away, if there is one.
+func (q *query) dropPart(attempt string, head int64, out *outputRow) (bool, error) {
+	if out.Objects == 0 {
+		return false, nil
+	}
+	var oldest partRow
+	err := q.one(&oldest, `select start, size, stored, name from parts where attempt_id = $1 and start >= $2 order by start limit 1`, attempt, head)
+	if errors.Is(err, remuda.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find the oldest part of attempt %s: %w", attempt, err)
+	}
+	if err := q.deletePart(attempt, oldest); err != nil {
+		return false, err
+	}
+	out.Kept, out.Held, out.Objects = out.Kept-oldest.Size, out.Held-oldest.Stored, out.Objects-1
+	return true, nil
 }
 
 func ignoreNotFound(err error) error {
@@ -136,7 +266,8 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-func (s outputStore) Stream(ctx context.Context, attempt string, step int) (state remuda.StreamState, err error) {
+// Stream tells how much is held of a step's output.
+func (s *outputs) Stream(ctx context.Context, attempt string, step int) (state remuda.StreamState, err error) {
 	err = s.db.read(ctx, func(q *query) error {
 		row, err := q.stream(attempt, step)
 		state = row.words()
@@ -145,9 +276,10 @@ func (s outputStore) Stream(ctx context.Context, attempt string, step int) (stat
 	return state, err
 }
 
-func (s outputStore) Close(ctx context.Context, attempt string, step int, c remuda.StreamClose) (state remuda.StreamState, err error) {
+// Close ends a step's output.
+func (s *outputs) Close(ctx context.Context, attempt string, step int, c remuda.StreamClose) (state remuda.StreamState, err error) {
 	err = s.db.write(ctx, func(q *query) error {
-		row, err := q.stream(attempt, step)
+		row, _, err := q.lockOutput(attempt, step)
 		if err != nil {
 			return err
 		}
@@ -163,59 +295,12 @@ func (s outputStore) Close(ctx context.Context, attempt string, step int, c remu
 	return state, err
 }
 
-func (s outputStore) Length(ctx context.Context, attempt string) (length int64, err error) {
+// Length is how much an attempt has produced.
+func (s *outputs) Length(ctx context.Context, attempt string) (length int64, err error) {
 	err = s.db.read(ctx, func(q *query) error {
-		length, err = q.length(attempt)
+		out, err := q.output(attempt)
+		length = out.Length
 		return err
 	})
 	return length, err
-}
-
-type chunkRow struct {
-	Step  int    `db:"step"`
-	Start int64  `db:"start"`
-	Data  []byte `db:"data"`
-}
-
-// Chunks reads up to where something was dropped: what lies behind it is for the next time, so that each answer has at
-// most one gap, and that at its start.
-func (s outputStore) Chunks(ctx context.Context, attempt string, step *int, offset int64, most int) ([]remuda.Chunk, error) {
-	var chunks []remuda.Chunk
-	err := s.db.read(ctx, func(q *query) error {
-		for next := offset; most > 0; {
-			var found []chunkRow
-			if err := q.chunksFrom(&found, attempt, step, next); err != nil || len(found) == 0 {
-				return err
-			}
-			for _, row := range found {
-				if most == 0 || len(chunks) > 0 && row.Start > next {
-					return nil
-				}
-				if cut := next - row.Start; cut > 0 {
-					row.Data, row.Start = row.Data[cut:], next
-				}
-				row.Data = row.Data[:min(most, len(row.Data))]
-				chunks = append(chunks, remuda.Chunk{Step: row.Step, Offset: row.Start, Data: row.Data})
-				most -= len(row.Data)
-				next = row.Start + int64(len(row.Data))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return chunks, nil
-}
-
-// chunksFrom finds the next few chunks that reach past an offset of the attempt's stream, or of one step's.
-func (q *query) chunksFrom(into any, attempt string, step *int, offset int64) error {
-	if step != nil {
-		return q.all(into, `select step, step_start as start, data from chunks where attempt_id = $1 and step = $2 and step_start >= coalesce(
-			(select first from (select c.step_start as first, c.size from chunks c where c.attempt_id = $1 and c.step = $2 and c.step_start <= $3
-				order by c.step_start desc limit 1) as before where first + size > $3), $3) order by step_start limit 16`, attempt, *step, offset)
-	}
-	return q.all(into, `select step, start, data from chunks where attempt_id = $1 and start >= coalesce(
-		(select first from (select c.start as first, c.size from chunks c where c.attempt_id = $1 and c.start <= $2
-			order by c.start desc limit 1) as before where first + size > $2), $2) order by start limit 16`, attempt, offset)
 }
