@@ -1,0 +1,11 @@
+// Package simulation tries the rules where the road between runners, agents, people and control planes is as bad as a
+// road can be: one bubble of fake time holds real control planes over a real store, and real runners. It has tests
+// only.
+//
+// A seed decides what is submitted, what breaks and when, so that a failure can be looked at again. Each actor draws
+// from a stream of its own, and each message has a delay of its own: what two of them do hardly depends on which
+// goroutine came first. It is not nothing, though: the jitter of retries and the scheduler are not seeded, so a failure
+// prints what happened, too.
+//
+// The mutations show that the simulation sees: each breaks one rule on purpose and must be noticed.
+package simulation

@@ -1,0 +1,145 @@
+package simulation
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/server"
+)
+
+// luck is how the store answers one call.
+type luck int
+
+const (
+	fine   luck = iota
+	again       // the transition is run twice
+	away        // nothing happened
+	unsure      // it happened, and the answer says that the store is away
+)
+
+// site is where the control planes run: any of them answers any call.
+type site struct {
+	w     *world
+	store control.Store // as a mutation left it
+	sick  atomic.Bool   // the store is away now and then
+
+	mu       sync.Mutex
+	replicas []*replica // nil where none runs
+	started  int
+	asked    map[string]int
+}
+
+// replica is one control plane from its start to its end.
+type replica struct {
+	site    *site
+	plane   *control.Plane
+	handler http.Handler // nil unless people speak HTTP
+	life    context.Context
+	kill    context.CancelFunc
+	ended   chan struct{}
+
+	mu     sync.Mutex
+	frozen time.Time // until when the process is stopped
+	chance *rand.Rand
+}
+
+func newSite(w *world, store control.Store) *site {
+	return &site{w: w, store: store, replicas: make([]*replica, w.plan.replicas), asked: map[string]int{}}
+}
+
+// start starts the nth replica, unless it runs.
+func (s *site) start(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.replicas[n] != nil || s.w.isOver() {
+		return
+	}
+	s.started++
+	r := &replica{site: s, ended: make(chan struct{}), chance: stream(s.w.plan.seed, "luck", strconv.Itoa(s.started))}
+	r.life, r.kill = context.WithCancel(s.w.ctx)
+	r.plane = control.New(control.Options{Store: watched{s.store, s.w, r}, Keys: s.w.town.keys, Log: s.w.log()})
+	if s.w.plan.http {
+		r.handler = server.New(server.Options{Plane: r.plane, Log: slog.New(slog.DiscardHandler)})
+	}
+	s.replicas[n] = r
+	s.w.note("control plane %d starts", n)
+	s.w.background.Go(func() {
+		defer close(r.ended)
+		if err := r.plane.Run(r.life); err != nil {
+			s.w.ledger.isBroken(sound, "the control plane ends: %v", err)
+		}
+	})
+}
+
+// stop kills the nth replica: what it has not written by now it never will, and what it was asked is not answered.
+func (s *site) stop(n int) {
+	s.mu.Lock()
+	r := s.replicas[n]
+	s.replicas[n] = nil
+	s.mu.Unlock()
+	if r != nil {
+		s.w.note("control plane %d is killed", n)
+		r.kill()
+	}
+}
+
+// pick is the replica that a load balancer chooses for a caller's next call; nil when none runs.
+func (s *site) pick(name string) *replica {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[name]++
+	r := stream(s.w.plan.seed, "pick", name, strconv.Itoa(s.asked[name]))
+	first := r.IntN(len(s.replicas))
+	for i := range s.replicas {
+		if found := s.replicas[(first+i)%len(s.replicas)]; found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// freeze stops the process of the nth replica for a while.
+func (s *site) freeze(n int, d time.Duration) {
+	s.mu.Lock()
+	r := s.replicas[n]
+	s.mu.Unlock()
+	if r == nil {
+		return
+	}
+	s.w.note("control plane %d is stopped for %s", n, d)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.frozen = time.Now().Add(d)
+}
+
+// touches is called before each use of the store: a process that is stopped goes no further, and one that is dead
+// never comes back.
+func (r *replica) touches() (luck, error) {
+	r.mu.Lock()
+	frozen := r.frozen
+	draw := r.chance.IntN(100)
+	r.mu.Unlock()
+	if wait := time.Until(frozen); wait > 0 {
+		pause(r.life, wait)
+	}
+	switch {
+	case r.life.Err() != nil:
+		return away, storeAway()
+	case !r.site.w.troubled() || !r.site.sick.Load():
+		return fine, nil
+	case draw < 5:
+		return away, nil
+	case draw < 10:
+		return unsure, nil
+	case draw < 25:
+		return again, nil
+	}
+	return fine, nil
+}

@@ -1,0 +1,256 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// arrives notes that a call has reached a control plane.
+func (l *ledger) arrives(c *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.what == "sync" {
+		l.open[c.runner]++
+	}
+}
+
+// leaves notes that a call was carried out.
+func (l *ledger) leaves(c *call, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.what == "sync" {
+		l.open[c.runner]--
+	}
+	if err != nil {
+		if remuda.KindOf(err) == remuda.Internal && !errors.Is(err, context.Canceled) && !l.w.isOver() {
+			l.breaks(sound, "%s of %s fails: %v", c.what, c.from, err)
+		}
+		l.wasFinished(c, err)
+		return
+	}
+	switch c.what {
+	case "begin", "steps", "stream", "append", "close":
+		l.hears(c.claim, "")
+	}
+}
+
+// wasFinished holds a refused Finish against one that was acknowledged.
+func (l *ledger) wasFinished(c *call, err error) {
+	a := l.attempts[c.claim]
+	if c.what != "finish" || a == nil || a.finished == nil || *a.finished != c.result {
+		return
+	}
+	switch remuda.KindOf(err) {
+	case remuda.Gone, remuda.Conflict, remuda.NotFound, remuda.Invalid:
+		l.breaks(repeated, "claim %s was finished as %+v, and saying so again is answered %v", c.claim, c.result, err)
+	}
+}
+
+// signed notes that a sign of life was written down, with the sync that brought it.
+func (l *ledger) signed(s sign) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, claim := range s.claims {
+		l.hears(claim, s.runner)
+	}
+}
+
+// hears notes a sign of life of a claim; a runner may speak for its own alone.
+func (l *ledger) hears(claim, runner string) {
+	if a := l.attempts[claim]; a != nil && (runner == "" || a.RunnerID == runner) {
+		a.heard = time.Now()
+	}
+}
+
+// knowsDrain notes that a runner heard that its drain is known.
+func (l *ledger) knowsDrain(runner string, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drained[runner] = known
+}
+
+// knowsFinish notes that a runner heard that its Finish was taken.
+func (l *ledger) knowsFinish(claim string, r remuda.Result) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.attempts[claim]; a != nil {
+		a.finished = &r
+	}
+}
+
+// knowsTasks notes that a submitter was told of tasks.
+func (l *ledger) knowsTasks(tasks []remuda.Task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, task := range tasks {
+		truth := l.tasks[task.ID]
+		if truth == nil {
+			l.breaks(submitted, "task %s was acknowledged, and is not there", task.ID)
+			return
+		}
+		truth.announced = true
+	}
+}
+
+// executes notes that something of the user's begins.
+func (l *ledger) executes(task, claim string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	truth := l.tasks[task]
+	truth.executed++
+	if truth.executed > 1 && !truth.RetryInterrupted {
+		l.breaks(onlyOnce, "task %s begins for the %dth time, under claim %s", task, truth.executed, claim)
+	}
+}
+
+// someTask draws a task that its submitter knows; empty for none.
+func (l *ledger) someTask(draw func(n int) int, fits func(taskTruth) bool) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var ids []string
+	for _, id := range l.order {
+		if t := l.tasks[id]; t.announced && fits(*t) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return ids[draw(len(ids))]
+}
+
+// unfinished are the tasks that have not ended.
+func (l *ledger) unfinished() (ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range l.order {
+		if !l.tasks[id].State.Ended() {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// lookForIdlers is called each second while the road is good: a class may have a task that could run and a runner
+// that could take it for no longer than the slow poll needs.
+func (l *ledger) lookForIdlers() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := map[string]string{}
+	for _, id := range l.order {
+		if t := l.tasks[id]; t.State == remuda.Queued && l.underLimits(t) {
+			waiting[t.ClassID] = id
+		}
+	}
+	idle := map[string]string{}
+	for id, r := range l.runners {
+		if l.open[id] > 0 && r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && l.holds(id) < r.Slots {
+			for class := range l.serves[id] {
+				idle[class] = id
+			}
+		}
+	}
+	for _, class := range slices.Sorted(maps.Keys(waiting)) {
+		if idle[class] == "" {
+			delete(l.waits, class)
+			continue
+		}
+		since, known := l.waits[class]
+		if !known {
+			l.waits[class] = time.Now()
+		} else if time.Since(since) > pollEvery+2*time.Second {
+			l.breaks(prompt, "task %s waits, and runner %s of its class idles, for %s", waiting[class], idle[class], time.Since(since))
+		}
+	}
+	for class := range l.waits {
+		if waiting[class] == "" {
+			delete(l.waits, class)
+		}
+	}
+}
+
+// forgetIdlers is called while the road is bad.
+func (l *ledger) forgetIdlers() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.waits)
+}
+
+func (l *ledger) underLimits(t *taskTruth) bool {
+	for _, id := range []string{t.OrganizationID, t.ProjectID, t.ClassID} {
+		if most := l.limits[id]; most > 0 && l.running[id] >= most {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *ledger) holds(runner string) int {
+	n := 0
+	for _, a := range l.attempts {
+		if a.RunnerID == runner && a.State.Live() {
+			n++
+		}
+	}
+	return n
+}
+
+// limitsOf reads what was configured before the run.
+func (l *ledger) limitsOf(organizations []control.OrganizationView, projects []control.ProjectRow, classes []control.ClassView) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range organizations {
+		l.limits[o.ID] = o.TaskLimit
+	}
+	for _, p := range projects {
+		l.limits[p.ID] = p.TaskLimit
+	}
+	for _, c := range classes {
+		l.limits[c.ID] = c.TaskLimit
+	}
+}
+
+// pausedRunners are those that somebody has to resume.
+func (l *ledger) pausedRunners() (ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, r := range l.runners {
+		if r.Paused && r.GoneAt == 0 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// hasMore says whether a task has, or may still get, an attempt after this one.
+func (l *ledger) hasMore(task string, attempt int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tasks[task]
+	return t.Attempts > attempt || !t.State.Ended()
+}
+
+func (l *ledger) isEnded(task string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tasks[task].State.Ended()
+}
+
+// wasRead holds what a follower read against what was written.
+func (l *ledger) wasRead(task string, attempt int, data []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, a := range l.attempts {
+		if a.TaskID == task && a.Number == attempt {
+			a.read = append(a.read, data)
+			l.w.note("%d bytes of claim %s were read", len(data), id)
+		}
+	}
+}
