@@ -101,8 +101,9 @@ type View interface {
 	// Attempt is one as far as its end needs it: without its steps and its runner's name.
 	Attempt(ctx context.Context, id string) (AttemptView, error)
 	Events(ctx context.Context, f EventFilter, organization string) ([]EventView, error)
-	// LastEvent is the id of the newest event, 0 when there is none.
-	LastEvent(ctx context.Context) (int64, error)
+	// LastEvent is the id of the newest event, 0 when there is none. Newer ones are held back while a transition that
+	// began before them is under way, so that whoever reads on from an id misses none.
+	LastEvent(ctx context.Context) (id int64, held bool, err error)
 
 	// Claimable answers the next task for a runner of these classes under every limit, as far as a move needs it;
 	// remuda.NotFound for none.
