@@ -73,7 +73,7 @@ func FuzzOutputIsReadAsItWasWritten(f *testing.F) {
 	f.Add([]byte("\x00\xff\x01\xff\x02\xff\x00\xff\x01\xff\x02\xff\x00\xff\x01\xff\x02\xff"), int64(60<<20), int64(1<<20), int64(1<<20), int8(-1))
 	f.Add([]byte("\x00\xff\x01\xff\x02\xff\x00\xff\x01\xff\x02\xff"), int64(100_000), int64(40_000), int64(300_000), int8(-1))
 	f.Add([]byte("\x00\x10\x00\x00\x00\x10"), int64(0), int64(0), int64(1), int8(2))
-	s, err := openSQLite(f.Context(), f.TempDir())
+	s, err := open(f.Context(), f.TempDir())
 	if err != nil {
 		f.Fatal(err)
 	}
