@@ -162,6 +162,9 @@ func (s *outputs) appendRows(ctx context.Context, attempt string, c remuda.Chunk
 
 // lockOutput reads an attempt's output and one of its streams, which nobody else changes until the transaction ends.
 func (q *query) lockOutput(attempt string, step int) (row streamRow, out outputRow, err error) {
+	if err := q.hold("output " + attempt); err != nil {
+		return row, out, err
+	}
 	if out, err = q.output(attempt); err != nil {
 		return row, out, err
 	}
