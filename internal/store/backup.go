@@ -14,12 +14,16 @@ import (
 // follows them remembers their numbers: new events must not hide behind those.
 const eventLeap = 1_000_000_000
 
-// OpenSnapshot shows the installation in a data folder as it is now. Its control plane may be running.
+// OpenSnapshot shows the installation in a data folder, or in a database of PostgreSQL, as it is now. Its control
+// plane may be running.
 func OpenSnapshot(ctx context.Context, place string) (*Snapshot, error) {
+	if isPostgres(place) {
+		return postgresSnapshot(ctx, place)
+	}
 	return sqliteSnapshot(ctx, place)
 }
 
-// BeginLoading makes an installation at a schema in an empty data folder.
+// BeginLoading makes an installation at a schema in an empty data folder, or in an empty database of PostgreSQL.
 func BeginLoading(ctx context.Context, place string, schema int64, note func(Progress)) (*Loading, error) {
 	newest, err := newestSchema()
 	if err != nil {
@@ -27,6 +31,9 @@ func BeginLoading(ctx context.Context, place string, schema int64, note func(Pro
 	}
 	if schema > newest {
 		return nil, tooNew(schema, newest)
+	}
+	if isPostgres(place) {
+		return postgresLoading(ctx, place, schema, note)
 	}
 	return sqliteLoading(ctx, place, schema, note)
 }
