@@ -68,6 +68,7 @@ type ledger struct {
 	events   []string                   // of tasks, as "type subject"
 	drained  map[string]bool            // runners that know that their drain is known
 	open     map[string]int             // syncs that are held now, of each runner
+	joined   map[string]bool            // runners whose sync waits for their classes from its arrival
 	waits    map[string]time.Time       // since when a class has both a task and an idle runner
 
 	problems []broken
@@ -95,7 +96,7 @@ func newLedger(w *world) *ledger {
 		w: w, tasks: map[string]*taskTruth{}, attempts: map[string]*attemptTruth{},
 		runners: map[string]*control.RunnerRow{}, serves: map[string]map[string]bool{},
 		limits: map[string]int{}, running: map[string]int{}, drained: map[string]bool{}, open: map[string]int{},
-		waits: map[string]time.Time{},
+		joined: map[string]bool{}, waits: map[string]time.Time{},
 	}
 }
 
@@ -175,6 +176,9 @@ func (l *ledger) applies(c *call, changes []change) {
 		l.breaks(told, "a transition for %s moved %v and told %v", c.what, moves, events)
 	}
 	l.events = append(l.events, events...)
+	if c.what == "sync" {
+		l.joined[c.runner] = l.takes(c.runner)
+	}
 }
 
 // isMove is true for events that tell a task's state.
@@ -326,6 +330,7 @@ func (l *ledger) claimed(row *control.AttemptRow) {
 		l.breaks(rested, "runner %s does not serve class %s, and got claim %s", row.RunnerID, task.ClassID, row.ID)
 	}
 	delete(l.waits, task.ClassID)
+	l.joined[row.RunnerID] = l.joined[row.RunnerID] && l.takes(row.RunnerID)
 }
 
 // lostInTime holds the loss of a claim to its time of silence. A sign is written down each signEvery only.

@@ -11,6 +11,7 @@ import (
 type plan struct {
 	seed     uint64
 	replicas int
+	deaf     bool          // no replica hears the wake-ups of others
 	http     bool          // runners, agents and people speak through the real client and server
 	trouble  time.Duration // for how long things break; then there is peace until all tasks have ended
 	bad      float64       // the chance that a message meets a fault while there is trouble
@@ -29,7 +30,7 @@ type plan struct {
 func newPlan(seed uint64) plan {
 	r := stream(seed, "plan")
 	p := plan{
-		seed: seed, replicas: 1 + r.IntN(2), http: r.IntN(16) == 0,
+		seed: seed, replicas: 1 + r.IntN(2), deaf: r.IntN(2) == 0, http: r.IntN(16) == 0,
 		trouble: between(r, 20*time.Second, 90*time.Second),
 		bad:     0.02 + 0.3*r.Float64()*r.Float64(), every: between(r, 3*time.Second, 20*time.Second),
 		hosts: 2 + r.IntN(3), submitters: 1 + r.IntN(2), jobs: 1 + r.IntN(4), limits: r.IntN(2) == 0,

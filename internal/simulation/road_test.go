@@ -207,7 +207,7 @@ type road struct{ *line }
 type answered struct{ *http.Response }
 
 func (a answered) failure() error {
-	if a.Response == nil || a.StatusCode < 300 {
+	if a.Response == nil || a.StatusCode < 300 || a.StatusCode == 499 { // its caller has left
 		return nil
 	}
 	kinds := map[int]remuda.Kind{

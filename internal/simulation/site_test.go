@@ -30,6 +30,8 @@ type site struct {
 	store control.Store // as a mutation left it
 	sick  atomic.Bool   // the store is away now and then
 
+	listens atomic.Bool // planes hear each other
+
 	mu       sync.Mutex
 	replicas []*replica // nil where none runs
 	started  int
@@ -46,7 +48,8 @@ type replica struct {
 	ended   chan struct{}
 
 	mu     sync.Mutex
-	frozen time.Time // until when the process is stopped
+	hear   func(topic string, n int) // nil until it listens
+	frozen time.Time                 // until when the process is stopped
 	chance *rand.Rand
 }
 
@@ -142,4 +145,48 @@ func (r *replica) touches() (luck, error) {
 		return again, nil
 	}
 	return fine, nil
+}
+
+// tell brings wake-ups to the other replicas.
+func (s *site) tell(from *replica, topics map[string]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w.plan.deaf || s.w.mutation.deaf {
+		return
+	}
+	for _, r := range s.replicas {
+		if r == nil || r == from {
+			continue
+		}
+		s.w.background.Go(func() {
+			if !pause(r.life, time.Millisecond) {
+				return
+			}
+			r.mu.Lock()
+			hear := r.hear
+			r.mu.Unlock()
+			for topic, n := range topics {
+				if hear != nil {
+					hear(topic, n)
+				}
+			}
+		})
+	}
+}
+
+func (s *site) listen(ctx context.Context, r *replica, hear func(topic string, n int)) error {
+	if s.w.plan.replicas == 1 {
+		return nil
+	}
+	s.listens.Store(true)
+	r.mu.Lock()
+	r.hear = hear
+	r.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+// hearsAll is true when every wake-up reaches whom it concerns.
+func (s *site) hearsAll() bool {
+	return s.w.plan.replicas == 1 || s.listens.Load() && !s.w.plan.deaf
 }

@@ -72,13 +72,12 @@ func (s watched) Read(ctx context.Context, look func(control.View) error) error 
 	return s.Store.Read(ctx, look)
 }
 
-// Tell drops every wake-up for other replicas: they may be lost, and the slow poll makes up for it.
-func (s watched) Tell(map[string]int) {}
+// Tell brings wake-ups to the other replicas a moment later, unless this seed's are all lost.
+func (s watched) Tell(topics map[string]int) { s.r.site.tell(s.r, topics) }
 
-// Listen hears nothing.
-func (s watched) Listen(ctx context.Context, _ func(topic string, n int)) error {
-	<-ctx.Done()
-	return nil
+// Listen hears what other replicas tell.
+func (s watched) Listen(ctx context.Context, hear func(topic string, n int)) error {
+	return s.r.site.listen(ctx, s.r, hear)
 }
 
 func storeAway() error {

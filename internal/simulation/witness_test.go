@@ -149,8 +149,10 @@ func (l *ledger) lookForIdlers() {
 		}
 	}
 	idle := map[string]string{}
-	for id, r := range l.runners {
-		if l.open[id] > 0 && r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && l.holds(id) < r.Slots {
+	hearsAll := l.w.site.hearsAll()
+	for id := range l.runners {
+		// Where wake-ups are lost, only the poll is left, and it wakes those that took tasks when they asked.
+		if l.open[id] > 0 && l.takes(id) && (hearsAll || l.joined[id]) {
 			for class := range l.serves[id] {
 				idle[class] = id
 			}
@@ -189,6 +191,12 @@ func (l *ledger) underLimits(t *taskTruth) bool {
 		}
 	}
 	return true
+}
+
+// takes is true when a runner may be given a task.
+func (l *ledger) takes(runner string) bool {
+	r := l.runners[runner]
+	return r != nil && r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && l.holds(runner) < r.Slots
 }
 
 func (l *ledger) holds(runner string) int {
