@@ -72,7 +72,7 @@ func collect(ctx context.Context, door control.UserDoor, out chan<- prometheus.M
 	}
 	states := map[remuda.RunnerState]int{
 		remuda.RunnerIdle: 0, remuda.RunnerBusy: 0, remuda.RunnerDraining: 0,
-		remuda.RunnerPaused: 0, remuda.RunnerSilent: 0, remuda.RunnerLost: 0,
+		remuda.RunnerPaused: 0, remuda.RunnerQuarantined: 0, remuda.RunnerSilent: 0, remuda.RunnerLost: 0,
 	}
 	err = each(func(q control.PageQuery) (remuda.Page[remuda.Runner], error) {
 		return door.Runners(ctx, control.RunnerFilter{}, q)

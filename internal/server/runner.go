@@ -32,7 +32,7 @@ type listRunnersInput struct {
 	byUser
 	ResourceClass string             `query:"resource_class" maxLength:"130" doc:"Only those that serve this class, as namespace/name"`
 	Organization  string             `query:"organization" maxLength:"64" doc:"Only those of this organization's classes"`
-	State         remuda.RunnerState `query:"state" enum:"idle,busy,draining,paused,silent,lost" doc:"Only those in this state"`
+	State         remuda.RunnerState `query:"state" enum:"idle,busy,draining,paused,quarantined,silent,lost" doc:"Only those in this state"`
 	Paging
 }
 
@@ -86,14 +86,18 @@ func (s *Server) holdSync(out *responder, request *http.Request, door control.Ru
 		s.refuse(out, problemOf(err))
 		return
 	}
-	defer leave()
-	ctx := request.Context()
-	request.Header = nil // They were understood; while ten thousand wait, theirs would be megabytes.
-	var answer remuda.SyncAnswer
-	if err = s.closing.Err(); err == nil {
-		answer, err = door.Sync(ctx, said)
+	hold := func(ctx context.Context) {
+		defer leave()
+		var answer remuda.SyncAnswer
+		if err = s.closing.Err(); err == nil {
+			answer, err = door.Sync(ctx, said)
+		}
+		aside.Do(func() { s.answerSync(ctx, out, answer, err) })
 	}
-	aside.Do(func() { s.answerSync(ctx, out, answer, err) })
+	if !s.parking.take(out, request, hold) {
+		request.Header = nil // It was understood; while many wait, theirs would be megabytes.
+		hold(request.Context())
+	}
 }
 
 func (s *Server) answerSync(ctx context.Context, out *responder, answer remuda.SyncAnswer, err error) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -15,7 +16,7 @@ const (
 	headerTime   = 10 * time.Second
 	idleTime     = 2 * time.Minute
 	headerBytes  = 64 << 10
-	shutdownTime = 15 * time.Second
+	shutdownTime = 8 * time.Second
 )
 
 // HTTP is an http.Server with the bounds that this Server relies on. Each operation sets the deadlines of its own
@@ -34,21 +35,23 @@ func (s *Server) HTTP() *http.Server {
 // Serve answers on listener until ctx ends. Then held requests are let go, the others may finish, and it returns nil.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	hs := s.HTTP()
+	s.parking = newParking(s)
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(listener) }()
+	var serving sync.WaitGroup
+	serving.Go(func() { failed <- hs.Serve(listener) })
+	serving.Go(func() { _ = hs.Serve(s.parking) }) // ends with Shutdown or Close
+	defer serving.Wait()
+	var err error
 	select {
-	case err := <-failed:
-		s.Close()
-		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
+	case err = <-failed:
+		err = fmt.Errorf("serve on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	s.Close()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	err := hs.Shutdown(last)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("requests were still running after %s: %w", shutdownTime, err), hs.Close())
+	if late := errors.Join(hs.Shutdown(last), s.parking.end(last)); late != nil {
+		err = errors.Join(err, fmt.Errorf("requests were still running after %s: %w", shutdownTime, late), hs.Close())
 	}
-	_ = <-failed // That it was shut down.
 	return err
 }

@@ -45,6 +45,7 @@ type Server struct {
 	metrics   *metrics
 	syncs     places
 	followers places
+	parking   *parking      // nil where nobody gives connections back
 	heartbeat time.Duration // between two signs of life on a stream
 	bodyTime  time.Duration // how long a MiB of a request's body may take to arrive
 
@@ -118,7 +119,7 @@ const answerTime = 30 * time.Second
 // the request's id, a deadline holds, and a panic ends this request alone.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
-	out := &responder{ResponseWriter: w, id: requestID()}
+	out := &responder{ResponseWriter: w, id: requestID(), started: started}
 
 	// A deadline that an earlier request set on this connection still holds, so each sets its own.
 	deadline := http.NewResponseController(w)
@@ -134,11 +135,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.log.Error("request panicked", "request_id", out.id, "route", r.Pattern, "panic", caught, "stack", string(debug.Stack()))
 			s.refuse(out, &Problem{cause: errPanic, Kind: remuda.Internal})
 		}
-		if out.code == 0 && !abort {
-			out.WriteHeader(http.StatusOK) // as net/http answers a handler that said nothing
+		if !out.parked {
+			if out.code == 0 && !abort {
+				out.WriteHeader(http.StatusOK) // as net/http answers a handler that said nothing
+			}
+			s.finished(out, r.Pattern, started)
 		}
-		s.metrics.answered(r.Pattern, out.status(), time.Since(started))
-		s.log.Debug("answered", "request_id", out.id, "route", r.Pattern, "status", out.status(), "took", time.Since(started))
 		if abort {
 			panic(caught)
 		}
@@ -147,6 +149,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if out.later != nil {
 		out.later()
 	}
+}
+
+// finished notes a request that was answered.
+func (s *Server) finished(out *responder, route string, started time.Time) {
+	took := time.Since(started)
+	s.metrics.answered(route, out.status(), took)
+	s.log.Debug("answered", "request_id", out.id, "route", route, "status", out.status(), "took", took)
 }
 
 // requestID is what people quote when they report a fault.
@@ -178,9 +187,11 @@ func protect(h http.Header) {
 // responder remembers what was answered, for logs and metrics.
 type responder struct {
 	http.ResponseWriter
-	id    string
-	code  int    // 0 until something was answered
-	later func() // what waits for long, once the handler has returned: the stack below it is small then
+	id      string
+	started time.Time
+	code    int    // 0 until something was answered
+	parked  bool   // net/http has nothing to do with it any more
+	later   func() // what waits for long, once the handler has returned: the stack below it is small then
 }
 
 // WriteHeader remembers the first status, and completes the headers.

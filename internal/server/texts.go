@@ -69,7 +69,7 @@ var texts = map[string]text{
 	"list-runners":    {tag: "runners", summary: "List runners"},
 	"show-runner":     {tag: "runners", summary: "Show a runner", description: "With the claims that it holds."},
 	"pause-runner":    {tag: "runners", summary: "Pause a runner", description: "It finishes what it has and takes nothing new until it is resumed."},
-	"resume-runner":   {tag: "runners", summary: "Resume a runner"},
+	"resume-runner":   {tag: "runners", summary: "Resume a runner", description: "It takes tasks again: one that was paused, or that is in quarantine and whose self-check passes."},
 	"drain-runner":    {tag: "runners", summary: "Drain a runner", description: "It finishes what it has, takes nothing new, and exits."},
 	"sync-runner":     {tag: "runners", summary: "Ask for work and orders", description: "The runner's one open request. It is held up to 10 s while the runner holds claims, up to 50 s otherwise, and answered as soon as there is anything to say. Its arrival extends all claims that the runner holds.", example: `{"holding": [], "ready": true}`},
 	"goodbye-runner":  {tag: "runners", summary: "Say goodbye", description: "The runner ends: what it still holds goes back to the queue or is lost, as its task says."},
