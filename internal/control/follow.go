@@ -101,6 +101,7 @@ type Followed struct {
 func (d UserDoor) Follow(ctx context.Context, taskID string, q OutputQuery, yield func(Followed) error) error {
 	woken := d.p.hub.subscribe(taskTopic(taskID)) // before reading, so that nothing falls between
 	defer woken.close()
+	d.p.following(taskID)
 	look := time.NewTicker(pollEvery) // silence is told by no wake-up
 	defer look.Stop()
 	follower := follower{door: d, task: taskID, query: q, whole: q.Attempt == 0, yield: yield}
@@ -115,6 +116,7 @@ func (d UserDoor) Follow(ctx context.Context, taskID string, q OutputQuery, yiel
 			if err := d.stillIn(ctx); err != nil {
 				return err
 			}
+			d.p.following(taskID)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -103,17 +103,27 @@ func (s *subscription) close() {
 	s.leave(topics...)
 }
 
-// wake wakes n of those who wait for topic, or everyone; the ones that were woken go to the back of the line.
-func (h *hub) wake(topic string, n int) {
+// wake wakes n of those who wait for topic, or everyone; the ones that were woken go to the back of the line. The answer
+// is how many they are.
+func (h *hub) wake(topic string, n int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.wakeLocked(topic, n)
+	return h.wakeLocked(topic, n)
 }
 
-func (h *hub) wakeLocked(topic string, n int) {
+// wakeAll wakes everyone, whatever they wait for.
+func (h *hub) wakeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for topic := range h.topics {
+		h.wakeLocked(topic, everyone)
+	}
+}
+
+func (h *hub) wakeLocked(topic string, n int) int {
 	waiting := h.topics[topic]
 	if waiting == nil {
-		return
+		return 0
 	}
 	if n == everyone || n > waiting.Len() {
 		n = waiting.Len()
@@ -123,6 +133,7 @@ func (h *hub) wakeLocked(topic string, n int) {
 		first.Value.(*subscription).wake()
 		waiting.MoveToBack(first)
 	}
+	return n
 }
 
 // waits says whether anyone waits for topic.

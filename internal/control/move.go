@@ -112,6 +112,6 @@ func (p *Plane) wakeLimited(ctx context.Context, task TaskRow) {
 		p.log.Warn("look for tasks at a limit", "err", err)
 	}
 	for class := range classes {
-		p.hub.wake(classTopic(class), 1)
+		p.wake(classTopic(class), 1)
 	}
 }

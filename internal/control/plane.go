@@ -65,6 +65,9 @@ type Plane struct {
 	away  map[string]bool      // parts of the store whose last write failed
 	since Micros               // since when signs could be taken without a gap
 
+	followed map[string]time.Time // tasks whose output is followed at other planes, and until when that holds
+	freed    chan TaskRow         // tasks that other planes have ended, of which there may be room under a limit
+
 	waited    map[string][]string // topics that each runner's last sync here waited for
 	lettingGo bool                // no sync is held any more
 
@@ -80,6 +83,7 @@ func New(o Options) *Plane {
 	return &Plane{
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit,
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: Now(),
+		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
 		waited: map[string][]string{}, crew: aside.NewCrew(maxSyncing),
 	}
 }
@@ -96,8 +100,11 @@ func (p *Plane) Ready(ctx context.Context) error {
 	return p.tryWriting(ctx)
 }
 
-// Run sweeps what only time brings about, until ctx ends.
+// Run sweeps what only time brings about, and hears what other planes tell, until ctx ends.
 func (p *Plane) Run(ctx context.Context) error {
+	var hearing sync.WaitGroup
+	defer hearing.Wait()
+	hearing.Go(func() { p.listen(ctx) })
 	sweep, poll, forget := time.NewTicker(sweepEvery), time.NewTicker(pollEvery), time.NewTicker(forgetEvery)
 	defer sweep.Stop()
 	defer poll.Stop()
@@ -111,8 +118,11 @@ func (p *Plane) Run(ctx context.Context) error {
 			last = p.sweepSince(ctx, last)
 		case <-poll.C:
 			p.poll(ctx)
+		case task := <-p.freed:
+			p.wakeLimited(ctx, task)
 		case <-forget.C:
 			p.forgetWaited()
+			p.forgetFollowed()
 			if err := p.forget(ctx); err != nil && ctx.Err() == nil {
 				p.log.Error("forget what is old", "err", err)
 			}
@@ -244,9 +254,14 @@ func (p *Plane) writeIn(ctx context.Context, scope Scope, actor string, change f
 	if err != nil {
 		return err
 	}
+	told := map[string]int{}
 	for topic, n := range done.wakes {
-		p.hub.wake(topic, n)
+		p.wakeHere(topic, n, told)
 	}
+	for _, task := range done.freed {
+		told[freedTopic(task)] = everyone
+	}
+	p.store.Tell(told)
 	for _, task := range done.freed {
 		if p.hub.waitsForWork() {
 			p.wakeLimited(context.WithoutCancel(ctx), task)

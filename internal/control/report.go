@@ -157,7 +157,7 @@ func (d TaskDoor) Stream(ctx context.Context, step int) (remuda.StreamState, err
 		return state, fmt.Errorf("look at the output of claim %s: %w", d.claim, err)
 	}
 	d.p.sign(ctx, attempt)
-	state.Following = d.p.hub.waits(taskTopic(attempt.TaskID))
+	state.Following = d.p.isFollowed(attempt.TaskID)
 	return state, nil
 }
 
@@ -186,8 +186,8 @@ func (d TaskDoor) Append(ctx context.Context, c remuda.Chunk) (remuda.StreamStat
 		return state, fmt.Errorf("append output of claim %s: %w", d.claim, err)
 	}
 	d.p.sign(ctx, attempt)
-	d.p.hub.wake(taskTopic(attempt.TaskID), everyone)
-	state.Following = d.p.hub.waits(taskTopic(attempt.TaskID))
+	d.p.wake(taskTopic(attempt.TaskID), everyone)
+	state.Following = d.p.isFollowed(attempt.TaskID)
 	return state, nil
 }
 
@@ -205,7 +205,7 @@ func (d TaskDoor) CloseStream(ctx context.Context, step int, c remuda.StreamClos
 		return state, fmt.Errorf("close output of claim %s: %w", d.claim, err)
 	}
 	d.p.sign(ctx, attempt)
-	d.p.hub.wake(taskTopic(attempt.TaskID), everyone)
+	d.p.wake(taskTopic(attempt.TaskID), everyone)
 	return state, nil
 }
 
