@@ -7,19 +7,45 @@ import (
 	"testing"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/store"
 )
 
 // BenchmarkAppend says how much output a store takes in: chunks as the agent sends them when a step floods, of a log
-// that compresses as logs do.
+// that compresses as logs do. Beside it, what it takes without a bucket.
 func BenchmarkAppend(b *testing.B) {
 	for _, d := range databases() {
-		for _, attempts := range []int{1, 4} {
-			b.Run(fmt.Sprintf("%s/%d attempts", d.name, attempts), func(b *testing.B) {
-				flood(b, d.opened(b, d.fresh(b)), attempts)
-			})
+		for _, bucketed := range []bool{true, false} {
+			for _, attempts := range []int{1, 4} {
+				b.Run(fmt.Sprintf("%s/bucket=%t/attempts=%d", d.name, bucketed, attempts), func(b *testing.B) {
+					s := d.opened(b, d.fresh(b))
+					if bucketed {
+						s.(*store.Store).KeepOutputIn(folderBucket(b))
+					}
+					flood(b, s, attempts)
+				})
+			}
 		}
 	}
+}
+
+func folderBucket(t testing.TB) *bucket.Bucket {
+	t.Helper()
+	address, err := bucket.FolderAddress(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := bucket.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := found.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return found
 }
 
 func flood(b *testing.B, s control.Store, attempts int) {
@@ -45,13 +71,14 @@ func flood(b *testing.B, s control.Store, attempts int) {
 	all.Wait()
 }
 
-// logText is a log of n bytes: times, levels, names, numbers.
+// logText is a log of n bytes, which compresses to a sixth or so.
 func logText(n int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
-	words := []string{"compile", "link", "test", "internal/control", "internal/store", "ok", "cached", "download", "warning: unused variable", "PASS", "=== RUN"}
+	words := []string{"compile", "link", "internal/control", "internal/store", "cached", "download", "warning: unused variable", "PASS", "=== RUN"}
 	var text []byte
 	for i := 0; len(text) < n; i++ {
-		text = fmt.Appendf(text, "2026-11-22T04:%02d:%02d.%06dZ %s/%s_%d (%0.2fs)\n", i/60%60, i%60, r.IntN(1e6), words[r.IntN(len(words))], words[r.IntN(len(words))], r.IntN(5000), r.Float64()*10)
+		text = fmt.Appendf(text, "2026-11-22T04:%02d:%02d.%03dZ [%d/5000] %s %s/%s_%d.o\n", i/6000%60, i/100%60, i*10%1000, i,
+			words[r.IntN(len(words))], words[r.IntN(len(words))], words[r.IntN(len(words))], r.IntN(100))
 	}
 	return text[:n]
 }

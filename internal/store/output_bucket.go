@@ -1,10 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -140,12 +143,25 @@ func (c *codec) make() error {
 	return c.err
 }
 
-// append adds the frame of data to what is there.
-func (c *codec) append(to, data []byte) ([]byte, error) {
+// pack compresses pieces, on all processors, and gives the frames one after the other. What a piece was made of is let
+// go.
+func (c *codec) pack(pieces []piece) ([]byte, error) {
 	if err := c.make(); err != nil {
 		return nil, fmt.Errorf("make a compressor: %w", err)
 	}
-	return c.encoder.EncodeAll(data, to), nil
+	frames := make([][]byte, len(pieces))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(pieces); i = int(next.Add(1)) - 1 {
+				frames[i] = c.encoder.EncodeAll(pieces[i].data, nil)
+				pieces[i].stored, pieces[i].data = int64(len(frames[i])), nil
+			}
+		})
+	}
+	all.Wait()
+	return bytes.Join(frames, nil), nil
 }
 
 // open gives the bytes of a frame, which are size.

@@ -92,15 +92,9 @@ func (s *outputs) send(ctx context.Context, attempt string, p *part) error {
 	if err := s.outage.admit(); err != nil {
 		return err
 	}
-	object := make([]byte, 0, p.Size/4)
-	for i := range p.pieces {
-		before := len(object)
-		var err error
-		if object, err = s.zstd.append(object, p.pieces[i].data); err != nil {
-			return err
-		}
-		p.pieces[i].stored = int64(len(object) - before)
-		p.pieces[i].data = nil
+	object, err := s.zstd.pack(p.pieces)
+	if err != nil {
+		return err
 	}
 	p.Name = fmt.Sprintf("%s/%020d-%s", attempt, p.Start, uuid.NewString()[:8])
 	p.Stored, p.Pieces = int64(len(object)), encodePieces(p.pieces)
