@@ -16,6 +16,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/postgrestest"
 	"github.com/remuda-dev/remuda/internal/seal"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
 	"github.com/remuda-dev/remuda/internal/store"
@@ -39,8 +40,13 @@ func newRanch(t testing.TB) *ranch {
 	if err := os.CopyFS(r.dir, os.DirFS(settled.dir)); err != nil {
 		t.Fatal(err)
 	}
+	address := r.dir
+	if overPostgres() {
+		address = postgrestest.Copy(t, settledPostgres(t))
+		r.token = settled.postgresToken
+	}
 	var err error
-	if r.store, err = store.Open(t.Context(), r.dir); err != nil {
+	if r.store, err = store.Open(t.Context(), address); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -55,10 +61,33 @@ func newRanch(t testing.TB) *ranch {
 	return r
 }
 
+// overPostgres says whether the tests run over PostgreSQL instead of SQLite.
+func overPostgres() bool { return os.Getenv("REMUDA_TEST_DATABASE") == "postgres" }
+
+// settledPostgres is a database that is settled as the data folder is.
+func settledPostgres(t testing.TB) string {
+	t.Helper()
+	settled.once.Do(func() {
+		address := postgrestest.Fresh(t)
+		token, err := settle(context.Background(), address, settled.dir)
+		done(t, err)
+		settled.postgres, settled.postgresToken = address, token
+	})
+	return settled.postgres
+}
+
+// deaf hears no other planes: time in a bubble stands still while someone listens to a connection.
+type deaf struct{ control.Store }
+
+func (deaf) Listen(context.Context, func(string, int)) error { return nil }
+
 // restart puts a new plane on the same store.
 func (r *ranch) restart(o control.Options) {
 	if o.Store == nil {
 		o.Store = r.store
+		if overPostgres() {
+			o.Store = deaf{r.store}
+		}
 	}
 	o.Keys, o.Log = r.keys, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.plane = control.New(o)

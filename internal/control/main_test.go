@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -18,13 +19,17 @@ import (
 
 // settled is a data folder in which the organization acme owns the class acme/linux. Tests start from copies of it: to
 // make one takes ten times as long as to open one.
-var settled = struct{ dir, token string }{}
+var settled struct {
+	dir, token              string
+	once                    sync.Once
+	postgres, postgresToken string
+}
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "remuda-control-")
 	if err == nil {
 		settled.dir = dir
-		settled.token, err = settle(context.Background(), dir)
+		settled.token, err = settle(context.Background(), dir, dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -36,8 +41,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-func settle(ctx context.Context, dir string) (token string, err error) {
-	s, err := store.Open(ctx, dir)
+func settle(ctx context.Context, address, dir string) (token string, err error) {
+	s, err := store.Open(ctx, address)
 	if err != nil {
 		return "", err
 	}

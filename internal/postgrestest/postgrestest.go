@@ -82,6 +82,22 @@ func (s *Server) Fresh(t testing.TB) string {
 	return s.Address(name)
 }
 
+// Copy is the address of a database like another one, of which nobody has a connection open.
+func Copy(t testing.TB, address string) string {
+	t.Helper()
+	server, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("copy%d", server.made.Add(1))
+	server.Do(t, "create database "+name+" template "+config.Database+" strategy file_copy")
+	return server.Address(name)
+}
+
 // Address is that of one of its databases.
 func (s *Server) Address(database string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
