@@ -31,7 +31,8 @@ func (p *program) runnerVerbs() []*cobra.Command {
 		order("pause", "Tell a runner to take nothing new until it is resumed", "", func(ctx context.Context, u *client.User, id string) (remuda.Runner, error) {
 			return u.PauseRunner(ctx, id, true)
 		}),
-		order("resume", "Let a paused runner take tasks again", "", func(ctx context.Context, u *client.User, id string) (remuda.Runner, error) {
+		order("resume", "Let a runner take tasks again that was paused or is in quarantine",
+			"Let a runner take tasks again that was paused or is in quarantine. One in quarantine looks at its machine at once, and stays there if its self-check fails.", func(ctx context.Context, u *client.User, id string) (remuda.Runner, error) {
 			return u.PauseRunner(ctx, id, false)
 		}),
 		order("drain", "Let a runner finish what it has and then end",
@@ -48,7 +49,7 @@ func runnerColour(r remuda.Runner) colour {
 		return good
 	case remuda.RunnerBusy:
 		return busy
-	case remuda.RunnerSilent, remuda.RunnerLost:
+	case remuda.RunnerSilent, remuda.RunnerLost, remuda.RunnerQuarantined:
 		return bad
 	}
 	return odd
@@ -96,8 +97,8 @@ func (p *program) runnerList() *cobra.Command {
 	p.classFlag(c, &filter.ResourceClass, "only those that serve this class")
 	c.Flags().StringVar(&filter.Organization, "org", "", "only those that serve a class of this organization")
 	p.completingFlag(c, "org", organizationNames)
-	c.Flags().StringVar((*string)(&filter.State), "state", "", "only those: idle, busy, draining, paused, silent or lost")
-	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"idle", "busy", "draining", "paused", "silent", "lost"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().StringVar((*string)(&filter.State), "state", "", "only those: idle, busy, draining, paused, quarantined, silent or lost")
+	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"idle", "busy", "draining", "paused", "quarantined", "silent", "lost"}, cobra.ShellCompDirectiveNoFileComp))
 	f = p.output(c)
 	return c
 }

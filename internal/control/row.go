@@ -148,6 +148,8 @@ type RunnerRow struct {
 	LastUsedAt   Micros `db:"last_used_at"`
 	SilentAt     Micros `db:"silent_at"` // when it is called silent, unless it gives a sign
 	GoneAt       Micros `db:"gone_at"`   // it said goodbye
+	Quarantined  bool   `db:"quarantined"`
+	ResumeAsked  Micros `db:"resume_asked"` // when it was told to leave quarantine; 0 when it has
 }
 
 // Table names it.

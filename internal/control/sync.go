@@ -70,6 +70,8 @@ type heldSync struct {
 	waits []string      // topics of the classes from which it would take a task
 	end   chan struct{} // closed when it is to be answered, whatever there is to say
 
+	arrived Micros // when that was written down
+
 	answer remuda.SyncAnswer
 	err    error
 	done   bool // there is something to say
@@ -77,17 +79,24 @@ type heldSync struct {
 
 func (h *heldSync) arrive(ctx context.Context) {
 	seen, err := h.door.arrive(ctx, h.said, h.hold)
+	if h.arrived = seen.runner.LastSeenAt; err == nil {
+		h.door.p.store.Tell(map[string]int{runnerTopic(h.door.id): everyone}) // an older one may be held by another plane
+	}
 	h.weigh(ctx, seen, err)
 }
 
 func (h *heldSync) look(ctx context.Context) {
-	seen, err := h.door.look(ctx)
+	seen, err := h.door.look(ctx, h.said)
 	h.weigh(ctx, seen, err)
 }
 
 // weigh decides whether there is something to say.
 func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
-	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx) {
+	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.said) {
+		if seen.runner.LastSeenAt != h.arrived {
+			h.done = true // a newer sync arrived at another plane, which says what there is to say
+			return
+		}
 		h.answer, err = h.door.answer(ctx, h.said, seen)
 		if err != nil {
 			break
@@ -158,7 +167,15 @@ func (h *heldSync) ended() bool {
 }
 
 func speaks(a remuda.SyncAnswer) bool {
-	return len(a.Claims)+len(a.Cancel)+len(a.Lost) > 0
+	return len(a.Claims)+len(a.Cancel)+len(a.Lost) > 0 || a.Resume != 0
+}
+
+// comeBackWithin is how the runners that have a sync open here spread should we go away: a thousand come back in a
+// second.
+func (p *Plane) comeBackWithin() remuda.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return remuda.Duration(max(time.Second, time.Duration(len(p.syncs))*time.Millisecond))
 }
 
 // supersede ends the sync that this runner still has open here: its connection may be dead, and it must not take
@@ -209,8 +226,8 @@ func (d RunnerDoor) dropped(ctx context.Context, mine *heldSync) {
 			return nil // the newer sync's arrival says more than this one's end, and may be written already
 		}
 		var row RunnerRow
-		if err := tx.Get(ctx, &row, d.id); err != nil {
-			return err
+		if err := tx.Get(ctx, &row, d.id); err != nil || row.LastSeenAt != mine.arrived {
+			return err // it arrived at another plane since
 		}
 		row.SilentAt = min(row.SilentAt, max(row.LastSeenAt.after(silentAfter), Now().after(overdueSync)))
 		return tx.Update(ctx, &row, "silent_at")
@@ -222,6 +239,7 @@ type sight struct {
 	runner  RunnerRow
 	classes []string
 	live    []AttemptView
+	room    int  // how many claims it can be given
 	news    bool // the runner is to learn that its word was taken
 }
 
@@ -236,11 +254,11 @@ func (s sight) topics() []string {
 // takes says whether the runner takes a new claim.
 func (s sight) takes() bool {
 	r := s.runner
-	return r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && len(s.live) < r.Slots
+	return r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && s.room > 0
 }
 
-// see reads what is known of the runner.
-func (d RunnerDoor) see(ctx context.Context, v View) (sight, error) {
+// see reads what is known of the runner, and how much it takes by what it says.
+func (d RunnerDoor) see(ctx context.Context, v View, said remuda.Sync) (sight, error) {
 	var s sight
 	if err := v.Get(ctx, &s.runner, d.id); err != nil {
 		return s, orAbsent(err, "runner", d.id)
@@ -253,6 +271,16 @@ func (d RunnerDoor) see(ctx context.Context, v View) (sight, error) {
 		return s, err
 	}
 	s.live, err = v.LiveAttempts(ctx, d.id)
+	s.room = s.runner.Slots - len(s.live)
+	if said.Most > 0 {
+		holding := setOf(said.Holding)
+		for _, a := range s.live {
+			if !holding[a.ID] {
+				said.Most-- // on its way to the runner
+			}
+		}
+		s.room = min(s.room, said.Most)
+	}
 	return s, err
 }
 
@@ -261,7 +289,7 @@ func (d RunnerDoor) see(ctx context.Context, v View) (sight, error) {
 // holds nothing waits for that word alone, which may have been lost before.
 func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duration) (seen sight, err error) {
 	err = d.p.writeIn(ctx, Claiming, "runner "+d.id, func(t *transition) error {
-		if seen, err = d.see(ctx, t); err != nil {
+		if seen, err = d.see(ctx, t, s); err != nil {
 			return err
 		}
 		row := &seen.runner
@@ -270,6 +298,9 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 			if err := t.ofRunner(ctx, "runner.draining", d.id, row.Name); err != nil {
 				return err
 			}
+		}
+		if err := t.quarantine(ctx, row, s); err != nil {
+			return err
 		}
 		row.Ready, row.Reason, row.Draining, row.LastSeenAt = s.Ready, s.Reason, s.Draining, t.now
 		row.SilentAt = t.now.after(max(silentAfter, hold+overdueSync))
@@ -286,11 +317,28 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 	return seen, err
 }
 
+// quarantine notes that a runner went into quarantine or left it.
+func (t *transition) quarantine(ctx context.Context, row *RunnerRow, s remuda.Sync) error {
+	if row.Quarantined == s.Quarantined {
+		return nil
+	}
+	kind, detail := "runner.quarantined", row.Name+": "+s.Reason
+	if !s.Quarantined {
+		kind, detail = "runner.recovered", row.Name
+		row.ResumeAsked = 0
+	}
+	row.Quarantined = s.Quarantined
+	if err := t.Update(ctx, row, "quarantined", "resume_asked"); err != nil {
+		return err
+	}
+	return t.ofRunner(ctx, kind, row.ID, detail)
+}
+
 // look sees the runner again, and claims for it when there is something to claim.
-func (d RunnerDoor) look(ctx context.Context) (seen sight, err error) {
+func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (seen sight, err error) {
 	claimable := false
 	err = d.p.store.Read(ctx, func(v View) (err error) {
-		if seen, err = d.see(ctx, v); err != nil || !seen.takes() {
+		if seen, err = d.see(ctx, v, s); err != nil || !seen.takes() {
 			return err
 		}
 		_, err = v.Claimable(ctx, seen.classes)
@@ -301,7 +349,7 @@ func (d RunnerDoor) look(ctx context.Context) (seen sight, err error) {
 		return seen, err
 	}
 	err = d.p.writeIn(ctx, Claiming, "runner "+d.id, func(t *transition) error {
-		if seen, err = d.see(ctx, t); err != nil {
+		if seen, err = d.see(ctx, t, s); err != nil {
 			return err
 		}
 		return t.fill(ctx, &seen)
@@ -325,6 +373,7 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 			return err
 		}
 		s.live = append(s.live, attempt)
+		s.room--
 		t.wake(runnerTopic(s.runner.ID), everyone) // its newest sync delivers this, should it not be the one that claims
 		if !s.takes() {
 			t.wake(classTopic(task.ClassID), 1)
@@ -335,7 +384,10 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 
 // answer says what the runner should know now.
 func (d RunnerDoor) answer(ctx context.Context, s remuda.Sync, seen sight) (remuda.SyncAnswer, error) {
-	answer := remuda.SyncAnswer{Drain: seen.runner.Draining || seen.runner.DrainAsked}
+	answer := remuda.SyncAnswer{Drain: seen.runner.Draining || seen.runner.DrainAsked, Spread: d.p.comeBackWithin()}
+	if s.Quarantined && int64(seen.runner.ResumeAsked) > s.Resumed {
+		answer.Resume = int64(seen.runner.ResumeAsked)
+	}
 	holding, canceling, live := setOf(s.Holding), setOf(s.Canceling), map[string]bool{}
 	var unknown []AttemptView
 	for _, a := range seen.live {

@@ -20,7 +20,7 @@ func TestANewerSyncOfTheSameRunnerEndsTheOlderOne(t *testing.T) {
 		older := r.sync(h, remuda.Sync{Ready: true})
 		stranger := r.sync(other, remuda.Sync{Ready: false})
 		newer := r.sync(h, remuda.Sync{Ready: true})
-		same(t, "the older is answered", remuda.SyncAnswer{}, answered(t, older))
+		same(t, "the older is answered", remuda.SyncAnswer{Spread: remuda.Duration(time.Second)}, answered(t, older))
 		held(t, newer)
 		held(t, stranger)
 		r.submit(hello())

@@ -38,6 +38,8 @@ func stateOf(r RunnerView, now time.Time) remuda.RunnerState {
 		return remuda.RunnerDraining
 	case r.Paused:
 		return remuda.RunnerPaused
+	case r.Quarantined:
+		return remuda.RunnerQuarantined
 	case r.Busy > 0:
 		return remuda.RunnerBusy
 	default:
@@ -137,14 +139,14 @@ func (d UserDoor) Runner(ctx context.Context, id string) (remuda.Runner, error) 
 	return words, err
 }
 
-func (d UserDoor) orderRunner(ctx context.Context, id, verb string, change func(*RunnerRow) string) (remuda.Runner, error) {
+func (d UserDoor) orderRunner(ctx context.Context, id, verb string, change func(*RunnerRow, Micros) []string) (remuda.Runner, error) {
 	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
 		view, err := d.runner(ctx, t, id, remuda.RoleAdmin)
 		if err != nil {
 			return err
 		}
-		column := change(&view.RunnerRow)
-		if err := t.Update(ctx, &view.RunnerRow, column); err != nil {
+		columns := change(&view.RunnerRow, t.now)
+		if err := t.Update(ctx, &view.RunnerRow, columns...); err != nil {
 			return err
 		}
 		t.wake(runnerTopic(id), everyone)
@@ -156,18 +158,27 @@ func (d UserDoor) orderRunner(ctx context.Context, id, verb string, change func(
 	return d.Runner(ctx, id)
 }
 
-// PauseRunner stops a runner's claiming, or lets it claim again. What it runs goes on.
+// PauseRunner stops a runner's claiming, or lets it claim again, also when it is in quarantine. What it runs goes on.
 func (d UserDoor) PauseRunner(ctx context.Context, id string, paused bool) (remuda.Runner, error) {
 	verb := "resumed"
 	if paused {
 		verb = "paused"
 	}
-	return d.orderRunner(ctx, id, verb, func(r *RunnerRow) string { r.Paused = paused; return "paused" })
+	return d.orderRunner(ctx, id, verb, func(r *RunnerRow, now Micros) []string {
+		r.Paused = paused
+		if !paused && r.Quarantined {
+			r.ResumeAsked = now
+		}
+		return []string{"paused", "resume_asked"}
+	})
 }
 
 // DrainRunner tells a runner to finish what it has and to exit.
 func (d UserDoor) DrainRunner(ctx context.Context, id string) (remuda.Runner, error) {
-	return d.orderRunner(ctx, id, "drain-asked", func(r *RunnerRow) string { r.DrainAsked = true; return "drain_asked" })
+	return d.orderRunner(ctx, id, "drain-asked", func(r *RunnerRow, _ Micros) []string {
+		r.DrainAsked = true
+		return []string{"drain_asked"}
+	})
 }
 
 // Register makes a runner known; class tokens are its credential. One unknown token among them refuses all.

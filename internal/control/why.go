@@ -47,7 +47,7 @@ func whyRunners(ctx context.Context, v View, task TaskView) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	counts, connected := map[string]int{}, 0
+	counts, connected, unfit := map[string]int{}, 0, ""
 	for _, r := range rows {
 		switch state := stateOf(r, now); {
 		case state == remuda.RunnerLost || state == remuda.RunnerSilent:
@@ -57,6 +57,9 @@ func whyRunners(ctx context.Context, v View, task TaskView) (string, error) {
 			counts["draining"]++
 		case state == remuda.RunnerPaused:
 			counts["paused"]++
+		case state == remuda.RunnerQuarantined && !r.Ready:
+			counts["in quarantine"]++
+			unfit = "; one in quarantine says: " + r.Reason
 		case !r.Ready && r.Reason != "":
 			counts["not ready ("+r.Reason+")"]++
 		case !r.Ready:
@@ -75,7 +78,7 @@ func whyRunners(ctx context.Context, v View, task TaskView) (string, error) {
 		}
 		return reason, nil
 	}
-	return fmt.Sprintf("all %d connected runners of %s are taken: %s", connected, task.Class, inWords(counts)), nil
+	return fmt.Sprintf("all %d connected runners of %s are taken: %s", connected, task.Class, inWords(counts)) + unfit, nil
 }
 
 func inWords(counts map[string]int) string {
