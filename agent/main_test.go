@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/agent"
 	"github.com/remuda-dev/remuda/agent/agenttest"
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		os.Exit(agenttest.Main(ctx, os.Stdin, os.Stderr, puppet{}))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // puppet is an Implementation that does what its payload, the name of one of these, says.

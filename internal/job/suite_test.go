@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/agent/agenttest"
 	"github.com/remuda-dev/remuda/internal/job"
@@ -18,7 +20,7 @@ func TestMain(m *testing.M) {
 		ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		os.Exit(agenttest.Main(ctx, os.Stdin, os.Stderr, job.New()))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func TestAJobIsAnImplementation(t *testing.T) {
