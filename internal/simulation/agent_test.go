@@ -71,6 +71,9 @@ func (a *agent) carryOut(r *rand.Rand) (remuda.Result, error) {
 	for n := range list {
 		list[n] = remuda.Step{Number: n, Name: "step " + strconv.Itoa(n), State: remuda.StepPending}
 	}
+	if a.h.w.mutation.hasty {
+		a.h.w.ledger.executes(a.claim.Task.ID, a.claim.ID)
+	}
 	err := a.persist("begin", func(ctx context.Context, p runner.TaskPlane) error {
 		_, err := p.Begin(ctx, remuda.Begin{Steps: list})
 		return err
@@ -87,7 +90,9 @@ func (a *agent) carryOut(r *rand.Rand) (remuda.Result, error) {
 		a.streams = append(a.streams, &output{})
 	}
 	a.mu.Unlock()
-	a.h.w.ledger.executes(a.claim.Task.ID, a.claim.ID)
+	if !a.h.w.mutation.hasty {
+		a.h.w.ledger.executes(a.claim.Task.ID, a.claim.ID)
+	}
 
 	var shipping sync.WaitGroup
 	result := remuda.Result{State: remuda.Succeeded}

@@ -30,6 +30,9 @@ func (w *world) audit(held control.Store) {
 		w.ledger.breaks(sound, "the store cannot be read: %v", err)
 	}
 	for _, h := range w.hosts {
+		for id := range h.agents {
+			w.ledger.breaks(tidy, "%s still has claim %s", h.name, id)
+		}
 		for id, a := range h.wrote {
 			if err := w.auditOutput(ctx, held.Output(), id, a); err != nil {
 				w.ledger.breaks(sound, "the output of claim %s cannot be read: %v", id, err)

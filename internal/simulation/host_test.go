@@ -64,12 +64,11 @@ func (h *host) start() {
 	if h.w.troubled() && r.IntN(4) == 0 {
 		config.DrainTimeout = between(r, time.Second, 20*time.Second)
 	}
-	h.w.breakRunner(&config)
 	now := &life{ended: make(chan struct{})}
 	now.dead, now.kill = context.WithCancel(context.Background())
 	config.Register = func(ctx context.Context) (runner.ControlPlane, error) { return h.register(ctx, now) }
 	var err error
-	if now.Runner, err = runner.New(config, h.plane(now), h.w.breakExecutor(h), h.w.log()); err != nil {
+	if now.Runner, err = runner.New(config, h.plane(now), h.w.executor(h), h.w.log()); err != nil {
 		h.w.ledger.isBroken(sound, "%s: %v", h.name, err)
 		return
 	}

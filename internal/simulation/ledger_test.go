@@ -32,12 +32,14 @@ const (
 	told      rule = "each move is told by one event"
 	bounded   rule = "a task has no more attempts than it allows"
 	obeyed    rule = "a task ends as its runner said"
+	roomy     rule = "a runner holds no more claims than it has slots"
+	tidy      rule = "nothing is left on a host"
 	sound     rule = "nothing fails for a reason of its own"
 )
 
 func allRules() []rule {
 	return []rule{oneClaim, oneEnd, onlyOnce, kept, fenced, limited, prompt, quiet, rested, everEnds, counted, repeated,
-		heard, submitted, told, bounded, obeyed, sound}
+		heard, submitted, told, bounded, obeyed, roomy, tidy, sound}
 }
 
 // broken is a rule that did not hold.
@@ -326,6 +328,10 @@ func (l *ledger) claimed(row *control.AttemptRow) {
 		l.breaks(quiet, "runner %s knows that it drains, and got claim %s", row.RunnerID, row.ID)
 	case runner.Paused || runner.DrainAsked:
 		l.breaks(rested, "runner %s is paused %v, told to drain %v, and got claim %s", row.RunnerID, runner.Paused, runner.DrainAsked, row.ID)
+	case task.CancelRequested:
+		l.breaks(obeyed, "task %s was cancelled, and gets claim %s", task.ID, row.ID)
+	case l.holds(row.RunnerID) > runner.Slots:
+		l.breaks(roomy, "runner %s has %d slots, and holds %d claims", row.RunnerID, runner.Slots, l.holds(row.RunnerID))
 	case !l.served(row.RunnerID)[task.ClassID]:
 		l.breaks(rested, "runner %s does not serve class %s, and got claim %s", row.RunnerID, task.ClassID, row.ID)
 	}

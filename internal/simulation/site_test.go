@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -120,6 +121,19 @@ func (s *site) freeze(n int, d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.frozen = time.Now().Add(d)
+}
+
+// dawdles lets time pass between a look and the change that follows from it, where processes are stopped at times.
+func (r *replica) dawdles() {
+	if !r.site.w.troubled() || !slices.Contains(r.site.w.plan.strikes, freezePlane) {
+		return
+	}
+	r.mu.Lock()
+	wait, slow := between(r.chance, 0, 8*time.Second), r.chance.IntN(4) == 0
+	r.mu.Unlock()
+	if slow {
+		pause(r.life, wait)
+	}
 }
 
 // touches is called before each use of the store: a process that is stopped goes no further, and one that is dead

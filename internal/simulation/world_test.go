@@ -281,14 +281,8 @@ func replay(seed uint64) string {
 	return fmt.Sprintf("replay it with: REMUDA_SEED=%d REMUDA_NOTES=1 go test ./internal/simulation -run TestNothingIsLost -count=1", seed)
 }
 
-// breakRunner and breakExecutor let a mutation spoil runners.
-func (w *world) breakRunner(c *runner.Config) {
-	if w.mutation.runner != nil {
-		w.mutation.runner(c)
-	}
-}
-
-func (w *world) breakExecutor(h *host) runner.Executor {
+// executor is the one that runners of a host have: the host, unless a mutation spoils it.
+func (w *world) executor(h *host) runner.Executor {
 	if w.mutation.executor != nil {
 		return w.mutation.executor(h)
 	}

@@ -1,0 +1,246 @@
+package simulation
+
+import (
+	"context"
+
+	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// spoils are the places at which a mutation reaches into the store. What is nil stays as it is.
+type spoils struct {
+	attempt   func(ctx context.Context, a *control.AttemptView)
+	movable   func(*control.TaskRow)
+	taskView  func(*control.TaskView)
+	live      func([]control.AttemptView) []control.AttemptView
+	classes   func(ctx context.Context, v control.View, found []string) []string
+	claimable func(ctx context.Context, v control.View, classes []string, found control.TaskRow, err error) (control.TaskRow, error)
+	queued    func(map[string]int) map[string]int
+	expired   func(found []control.AttemptRow) []control.AttemptRow
+	key       func(*control.SubmissionKeyRow) bool // whether it is written
+	event     func(*control.EventRow) bool         // whether it is written
+	update    func(row control.Row, columns []string) ([]string, error)
+	count     func(t control.TaskRow, queued, running int) (int, int)
+	deaf      bool // no sign of life is written down
+	output    func(control.OutputStore) control.OutputStore
+}
+
+// store is a mutation by these.
+func (s spoils) store() func(control.Store) control.Store {
+	return func(below control.Store) control.Store { return spoiledStore{below, s} }
+}
+
+type spoiledStore struct {
+	control.Store
+	s spoils
+}
+
+// Write spoils a transition.
+func (s spoiledStore) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
+	return s.Store.Write(ctx, scope, func(tx control.Tx) error { return transition(spoiledTx{tx, spoiledView{tx, s.s}, s.s}) })
+}
+
+// Read spoils a look.
+func (s spoiledStore) Read(ctx context.Context, look func(control.View) error) error {
+	return s.Store.Read(ctx, func(v control.View) error { return look(spoiledView{v, s.s}) })
+}
+
+// Output may be spoiled whole.
+func (s spoiledStore) Output() control.OutputStore {
+	if s.s.output == nil {
+		return s.Store.Output()
+	}
+	return s.s.output(s.Store.Output())
+}
+
+type spoiledView struct {
+	control.View
+	s spoils
+}
+
+// Attempt is spoiled.
+func (v spoiledView) Attempt(ctx context.Context, id string) (control.AttemptView, error) {
+	a, err := v.View.Attempt(ctx, id)
+	if err == nil && v.s.attempt != nil {
+		v.s.attempt(ctx, &a)
+	}
+	return a, err
+}
+
+// Movable is spoiled.
+func (v spoiledView) Movable(ctx context.Context, id string) (control.TaskRow, error) {
+	t, err := v.View.Movable(ctx, id)
+	if err == nil && v.s.movable != nil {
+		v.s.movable(&t)
+	}
+	return t, err
+}
+
+// TaskView is spoiled.
+func (v spoiledView) TaskView(ctx context.Context, id string) (control.TaskView, error) {
+	t, err := v.View.TaskView(ctx, id)
+	if err == nil && v.s.taskView != nil {
+		v.s.taskView(&t)
+	}
+	return t, err
+}
+
+// LiveAttempts is spoiled.
+func (v spoiledView) LiveAttempts(ctx context.Context, runner string) ([]control.AttemptView, error) {
+	found, err := v.View.LiveAttempts(ctx, runner)
+	if v.s.live != nil {
+		found = v.s.live(found)
+	}
+	return found, err
+}
+
+// RunnerClasses is spoiled.
+func (v spoiledView) RunnerClasses(ctx context.Context, runner string) ([]string, error) {
+	found, err := v.View.RunnerClasses(ctx, runner)
+	if err == nil && v.s.classes != nil {
+		found = v.s.classes(ctx, v.View, found)
+	}
+	return found, err
+}
+
+// Claimable is spoiled.
+func (v spoiledView) Claimable(ctx context.Context, classes []string) (control.TaskRow, error) {
+	t, err := v.View.Claimable(ctx, classes)
+	if v.s.claimable != nil {
+		t, err = v.s.claimable(ctx, v.View, classes, t, err)
+	}
+	return t, err
+}
+
+// QueuedClasses is spoiled.
+func (v spoiledView) QueuedClasses(ctx context.Context, organization string) (map[string]int, error) {
+	found, err := v.View.QueuedClasses(ctx, organization)
+	if v.s.queued != nil {
+		found = v.s.queued(found)
+	}
+	return found, err
+}
+
+// Expired is spoiled.
+func (v spoiledView) Expired(ctx context.Context, unbegun, since, now control.Micros) ([]control.AttemptRow, error) {
+	found, err := v.View.Expired(ctx, unbegun, since, now)
+	if err == nil && v.s.expired != nil {
+		found = v.s.expired(found)
+	}
+	return found, err
+}
+
+// spoiledTx has the spoiled view beside what it changes.
+type spoiledTx struct {
+	control.Tx
+	v spoiledView
+	s spoils
+}
+
+// The reads of a transition are those of the spoiled view.
+func (t spoiledTx) Attempt(ctx context.Context, id string) (control.AttemptView, error) {
+	return t.v.Attempt(ctx, id)
+}
+
+// Movable is spoiled.
+func (t spoiledTx) Movable(ctx context.Context, id string) (control.TaskRow, error) {
+	return t.v.Movable(ctx, id)
+}
+
+// TaskView is spoiled.
+func (t spoiledTx) TaskView(ctx context.Context, id string) (control.TaskView, error) {
+	return t.v.TaskView(ctx, id)
+}
+
+// LiveAttempts is spoiled.
+func (t spoiledTx) LiveAttempts(ctx context.Context, runner string) ([]control.AttemptView, error) {
+	return t.v.LiveAttempts(ctx, runner)
+}
+
+// RunnerClasses is spoiled.
+func (t spoiledTx) RunnerClasses(ctx context.Context, runner string) ([]string, error) {
+	return t.v.RunnerClasses(ctx, runner)
+}
+
+// Claimable is spoiled.
+func (t spoiledTx) Claimable(ctx context.Context, classes []string) (control.TaskRow, error) {
+	return t.v.Claimable(ctx, classes)
+}
+
+// Insert may leave a row out.
+func (t spoiledTx) Insert(ctx context.Context, row control.Row) error {
+	switch row := row.(type) {
+	case *control.SubmissionKeyRow:
+		if t.s.key != nil && !t.s.key(row) {
+			return nil
+		}
+	case *control.EventRow:
+		if t.s.event != nil && !t.s.event(row) {
+			return nil
+		}
+	}
+	return t.Tx.Insert(ctx, row)
+}
+
+// Update may leave columns out.
+func (t spoiledTx) Update(ctx context.Context, row control.Row, columns ...string) error {
+	if t.s.update != nil {
+		var err error
+		if columns, err = t.s.update(row, columns); err != nil || len(columns) == 0 {
+			return err
+		}
+	}
+	return t.Tx.Update(ctx, row, columns...)
+}
+
+// Count may count wrong.
+func (t spoiledTx) Count(ctx context.Context, task control.TaskRow, queued, running int) error {
+	if t.s.count != nil {
+		queued, running = t.s.count(task, queued, running)
+	}
+	return t.Tx.Count(ctx, task, queued, running)
+}
+
+// Sign may forget.
+func (t spoiledTx) Sign(ctx context.Context, runner string, claims []string, at control.Micros) error {
+	if t.s.deaf {
+		return nil
+	}
+	return t.Tx.Sign(ctx, runner, claims, at)
+}
+
+// oldest is the first task of some classes in a state, as a claim needs it.
+func oldest(ctx context.Context, v control.View, classes []string, state remuda.State) (control.TaskRow, error) {
+	for _, class := range classes {
+		found, err := v.Tasks(ctx, control.TaskQuery{ClassID: class, States: []remuda.State{state}, Span: control.Span{Limit: 100}})
+		if err != nil {
+			return control.TaskRow{}, err
+		}
+		if len(found) > 0 {
+			return v.Movable(ctx, found[len(found)-1].ID)
+		}
+	}
+	return control.TaskRow{}, remuda.NotFound
+}
+
+// forgetfulOutput loses or doubles output.
+type forgetfulOutput struct {
+	control.OutputStore
+	astray bool // it takes chunks wherever they start
+	lossy  bool // it says that it holds some that it does not
+}
+
+// Append does something else than it says.
+func (o forgetfulOutput) Append(ctx context.Context, attempt string, c remuda.Chunk, limit int64) (remuda.StreamState, error) {
+	state, err := o.OutputStore.Stream(ctx, attempt, c.Step)
+	if err != nil {
+		return state, err
+	}
+	if o.lossy && state.Length == c.Offset && len(c.Data)%3 == 0 {
+		return remuda.StreamState{Length: c.Offset + int64(len(c.Data)), Source: c.Source}, nil
+	}
+	if o.astray {
+		c.Offset = state.Length
+	}
+	return o.OutputStore.Append(ctx, attempt, c, limit)
+}
