@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/remuda-dev/remuda/runner"
 	"github.com/remuda-dev/remuda/runner/runnertest"
 )
@@ -27,22 +29,28 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "remuda-agent-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		agentBinary = filepath.Join(dir, "remuda-agent")
-		build := exec.CommandContext(context.Background(), "go", "build", "-o", agentBinary, "github.com/remuda-dev/remuda/cmd/remuda-agent")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0") // As it is delivered.
-		if output, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build the agent: %v\n%s", err, output)
-			return 1
-		}
-		return m.Run()
-	}())
+	dir, err := os.MkdirTemp("", "remuda-agent-")
+	if err == nil {
+		agentBinary, err = filepath.Join(dir, "remuda-agent"), buildAgent(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		_ = os.RemoveAll(dir)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
+
+func buildAgent(dir string) error {
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", dir+"/", "github.com/remuda-dev/remuda/cmd/remuda-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // As it is delivered.
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the agent: %w\n%s", err, output)
+	}
+	return nil
 }
 
 func TestTheMachineExecutorPassesTheSuite(t *testing.T) { suite(nil).Run(t) }
