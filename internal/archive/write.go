@@ -2,7 +2,6 @@ package archive
 
 import (
 	"archive/tar"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -46,30 +45,25 @@ func NewWriter(to io.Writer, head Head) (*Writer, error) {
 
 // Add writes a member.
 func (w *Writer) Add(name string, data []byte) error {
-	return w.AddFrom(name, int64(len(data)), bytes.NewReader(data))
-}
-
-// AddFrom writes a member of size bytes.
-func (w *Writer) AddFrom(name string, size int64, from io.Reader) error {
 	err := w.tar.WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: w.head.Created, Format: tar.FormatPAX,
+		Typeflag: tar.TypeReg, Name: name, Size: int64(len(data)), Mode: 0o600, ModTime: w.head.Created, Format: tar.FormatPAX,
 	})
-	sum := sha256.New()
 	if err == nil {
-		_, err = io.CopyN(io.MultiWriter(w.tar, sum), from, size)
+		_, err = w.tar.Write(data)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s into the archive: %w", name, err)
 	}
-	w.manifest.Members = append(w.manifest.Members, MemberSum{Name: name, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil))})
+	sum := sha256.Sum256(data)
+	w.manifest.Members = append(w.manifest.Members, MemberSum{Name: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
 	return nil
 }
 
 // Output writes an object of the bucket.
-func (w *Writer) Output(key string, size int64, from io.Reader) error {
+func (w *Writer) Output(key string, data []byte) error {
 	w.manifest.Output.Objects++
-	w.manifest.Output.Bytes += size
-	return w.AddFrom(OutputFolder+key, size, from)
+	w.manifest.Output.Bytes += int64(len(data))
+	return w.Add(OutputFolder+key, data)
 }
 
 // OutputGone notes an object that was deleted before it could be read.
@@ -134,7 +128,7 @@ func (t *TableWriter) Close() error {
 func (w *Writer) Close() (Manifest, error) {
 	text, err := json.Marshal(w.manifest)
 	if err == nil {
-		err = w.AddFrom(manifestName, int64(len(text)), bytes.NewReader(text))
+		err = w.Add(manifestName, text)
 	}
 	if err == nil {
 		err = w.tar.Close()

@@ -74,6 +74,7 @@ type Snapshot struct {
 	Tables []archive.Table
 	source copySource
 	close  func() error
+	moved  int64 // bytes of output
 }
 
 // Close lets the state go.
@@ -96,7 +97,7 @@ func newSnapshot(ctx context.Context, source copySource, schema int64, end func(
 
 // Write writes all rows into an archive.
 func (s *Snapshot) Write(ctx context.Context, to *archive.Writer, note func(Progress)) error {
-	var at Progress
+	at := Progress{Bytes: s.moved}
 	for _, table := range s.Tables {
 		at.Doing = table.Name
 		writer, err := to.Table(table)
