@@ -348,7 +348,7 @@ func measureHerd(t *testing.T, size int, period time.Duration, secure bool) {
 // untilHeld waits until the control plane holds so many requests.
 func untilHeld(t *testing.T, s *serverProcess, by *http.Client, size int) {
 	t.Helper()
-	look, late := time.NewTicker(100*time.Millisecond), time.After(patience)
+	look, late := time.NewTicker(time.Second), time.After(patience)
 	defer look.Stop()
 	for s.metric(by, "remuda_http_syncs_held") < float64(size) {
 		select {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -118,18 +119,21 @@ func (h *parked) wait(hold func(context.Context)) {
 		defer close(watched)
 		h.watch()
 	}()
-	whole := h.hold(ctx, hold)
-	_ = h.conn.SetReadDeadline(time.Unix(1, 0)) // stop watching
+	defer h.parking.server.finished(h.out, h.pattern, h.started)
+	answered := h.hold(ctx, hold)
+	// Once there is an answer, what the caller sends is its next request, and net/http's to read.
+	_ = h.conn.SetReadDeadline(time.Unix(1, 0))
 	<-watched
-	if whole && !h.early && ctx.Err() == nil && !h.letter.last {
-		_ = h.conn.SetDeadline(time.Time{})
-		select {
-		case h.parking.back <- h.conn:
-			return
-		case <-h.parking.closed:
-		}
+	if !answered || ctx.Err() != nil || !h.send() {
+		_ = h.conn.Close()
+		return
 	}
-	_ = h.conn.Close()
+	_ = h.conn.SetDeadline(time.Time{})
+	select {
+	case h.parking.back <- h.conn:
+	case <-h.parking.closed:
+		_ = h.conn.Close()
+	}
 }
 
 // watch sees when the caller leaves.
@@ -138,42 +142,33 @@ func (h *parked) watch() {
 	switch {
 	case n > 0:
 		h.early = true
-	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-	default:
+	case !errors.Is(err, os.ErrDeadlineExceeded):
 		h.leave()
 	}
 }
 
-func isTimeout(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) && network.Timeout()
-}
-
-// hold answers the request. It is false when the answer could not be written.
-func (h *parked) hold(ctx context.Context, hold func(context.Context)) (whole bool) {
-	s := h.parking.server
+// hold has the request answered. It is false when that went wrong.
+func (h *parked) hold(ctx context.Context, hold func(context.Context)) (answered bool) {
 	defer func() {
 		if caught := recover(); caught != nil {
-			s.log.Error("request panicked", "request_id", h.out.id, "route", h.pattern, "panic", caught, "stack", string(debug.Stack()))
-			whole = false
+			h.parking.server.log.Error("request panicked", "request_id", h.out.id, "route", h.pattern, "panic", caught, "stack", string(debug.Stack()))
+			answered = false
 		}
-		s.finished(h.out, h.pattern, h.started)
 	}()
 	hold(ctx)
-	if ctx.Err() != nil {
-		return false // nobody listens any more
-	}
-	aside.Do(func() { whole = h.send() == nil })
-	return whole
+	return true
 }
 
-// send writes the answer at once.
-func (h *parked) send() error {
-	s := h.parking.server
-	h.letter.last = h.letter.last || h.early || s.closing.Err() != nil
+// send writes the answer at once. It is false when the connection ends with it.
+func (h *parked) send() (goesOn bool) {
+	last := h.letter.last || h.early || h.parking.server.closing.Err() != nil
+	h.letter.last = last
 	_ = h.conn.SetWriteDeadline(time.Now().Add(answerTime))
-	_, err := h.conn.Write(h.letter.text())
-	return err
+	aside.Do(func() {
+		_, err := h.conn.Write(h.letter.text())
+		last = last || err != nil
+	})
+	return !last
 }
 
 // letter is an answer that is not sent yet.
