@@ -18,13 +18,26 @@ import (
 
 func TestNothingIsLostWhenEverythingIsKilledOnSQLite(t *testing.T) {
 	dir := newFolder(t)
-	killAtAnyMoment(t, openSite(t, dir, sqlite{dir}, 1, 2))
+	killAtAnyMoment(t, openSite(t, dir, sqlite{dir}, 1, 2), usual(length(t)))
+}
+
+// pace is how havoc goes.
+type pace struct {
+	long  time.Duration // for how long things are killed
+	quiet time.Duration // at most, between what is killed together
+	dead  time.Duration // at most, until the next of those comes back
+	tasks int           // so many at once
+	boot  time.Duration // what a control plane may take to answer
+}
+
+func usual(long time.Duration) pace {
+	return pace{long: long, quiet: 1500 * time.Millisecond, dead: 700 * time.Millisecond, tasks: 3 * slots, boot: 30 * time.Second}
 }
 
 // killAtAnyMoment kills whatever can be killed while tasks come and go, then lets all end and looks whether all is as
 // if nothing had happened.
-func killAtAnyMoment(t *testing.T, s *site) {
-	dice, long := dice(t), length(t)
+func killAtAnyMoment(t *testing.T, s *site, p pace) {
+	dice := dice(t)
 	l := &load{dir: s.dir, log: t.Logf}
 	for range 4 {
 		c, err := client.New(s.door.url(), client.Options{Timeout: 10 * time.Second})
@@ -34,10 +47,10 @@ func killAtAnyMoment(t *testing.T, s *site) {
 		t.Cleanup(c.CloseIdle)
 		l.users = append(l.users, c.User(s.token()))
 	}
-	working, end := context.WithTimeoutCause(t.Context(), long+3*time.Minute, errors.New("it takes too long"))
+	working, end := context.WithTimeoutCause(t.Context(), p.long+3*time.Minute, errors.New("it takes too long"))
 	defer end()
-	l.run(working, 3*slots)
-	killed := s.havoc(t, dice, long)
+	l.run(working, p.tasks)
+	killed := s.havoc(t, dice, p)
 	orders := l.stop()
 	t.Logf("killed %v and %d agents", killed, s.agentsKilled)
 
@@ -47,6 +60,7 @@ func killAtAnyMoment(t *testing.T, s *site) {
 		}
 	}
 	for _, u := range s.planes {
+		s.door.lead(u.name, "")
 		u.kill()
 	}
 	if err := s.database.check(); err != nil {
@@ -55,10 +69,7 @@ func killAtAnyMoment(t *testing.T, s *site) {
 	for _, u := range s.planes {
 		u.start()
 	}
-	until(t, 30*time.Second, "a control plane that answers", func() error {
-		_, err := s.user.WhoAmI(t.Context())
-		return err
-	})
+	s.answers(p.boot)
 	v := s.judge(orders)
 	t.Logf("%d tasks: %v; %d had more than one attempt", len(orders), v.states, v.repeated)
 	if v.states["succeeded"] < len(orders)/3 || len(killed) == 0 {
@@ -68,7 +79,9 @@ func killAtAnyMoment(t *testing.T, s *site) {
 		t.Error(err)
 	}
 	for _, u := range s.planes {
-		if err := u.term(time.Minute); err != nil {
+		if u.powered {
+			u.kill()
+		} else if err := u.term(time.Minute); err != nil {
 			t.Error(err)
 		}
 	}
@@ -78,7 +91,7 @@ func killAtAnyMoment(t *testing.T, s *site) {
 }
 
 // havoc kills some of all victims together, leaves them dead for a while, and does so again until the time is over.
-func (s *site) havoc(t *testing.T, dice *rand.Rand, long time.Duration) map[string]int {
+func (s *site) havoc(t *testing.T, dice *rand.Rand, p pace) map[string]int {
 	killed := map[string]int{}
 	wait := func(most time.Duration) {
 		pause := time.NewTimer(time.Duration(dice.Int64N(int64(most))))
@@ -89,8 +102,8 @@ func (s *site) havoc(t *testing.T, dice *rand.Rand, long time.Duration) map[stri
 		}
 	}
 	victims := s.victims(dice)
-	for until := time.Now().Add(long); time.Now().Before(until) && t.Context().Err() == nil; {
-		wait(1500 * time.Millisecond)
+	for until := time.Now().Add(p.long); time.Now().Before(until) && t.Context().Err() == nil; {
+		wait(p.quiet)
 		var dead []victim
 		for _, v := range victims {
 			if dice.Float64() < v.odds {
@@ -101,8 +114,11 @@ func (s *site) havoc(t *testing.T, dice *rand.Rand, long time.Duration) map[stri
 		}
 		dice.Shuffle(len(dead), func(i, j int) { dead[i], dead[j] = dead[j], dead[i] })
 		for _, v := range dead {
-			wait(700 * time.Millisecond)
+			wait(p.dead)
 			v.back()
+		}
+		if p.boot > time.Minute && len(dead) > 0 {
+			s.answers(p.boot) // what takes so long would be killed before it did anything
 		}
 	}
 	return killed

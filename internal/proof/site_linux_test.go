@@ -129,6 +129,15 @@ func (s *site) newRunner(n int) *unit {
 	}
 }
 
+// answers waits until a control plane does.
+func (s *site) answers(long time.Duration) {
+	s.t.Helper()
+	until(s.t, long, "a control plane that answers", func() error {
+		_, err := s.user.WhoAmI(s.t.Context())
+		return err
+	})
+}
+
 func (s *site) token() string {
 	s.t.Helper()
 	token, err := os.ReadFile(filepath.Join(s.data(), "admin-token"))
@@ -147,7 +156,7 @@ func (s *site) settle() {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.CloseIdle)
-	until(t, 30*time.Second, "a control plane that answers", func() error {
+	until(t, 30*time.Second, "a control plane that can be used", func() error {
 		token, err := os.ReadFile(filepath.Join(s.data(), "admin-token"))
 		if err != nil {
 			return err
@@ -179,7 +188,11 @@ func (s *site) settle() {
 func (s *site) victims(dice *rand.Rand) []victim {
 	var all []victim
 	for _, u := range s.planes {
-		all = append(all, victim{u.name, 0.45, func() {
+		odds := 0.45
+		if u.powered {
+			odds = 0.9
+		}
+		all = append(all, victim{u.name, odds, func() {
 			s.door.lead(u.name, "")
 			u.kill()
 		}, u.start})

@@ -21,7 +21,7 @@ type unit struct {
 	env     []string
 	log     string            // the file that gets what it says
 	heard   func(line string) // each line that it says, also those of its last moment; may be nil
-	started int
+	powered bool              // it is a whole machine: TERM is no way to end it
 
 	running *exec.Cmd
 	ended   chan struct{}
@@ -34,7 +34,6 @@ func (u *unit) start() {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	u.started++
 	command := exec.Command(u.argv[0], u.argv[1:]...)
 	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(u.log), "GORACE=halt_on_error=1"}, u.env...)
 	if u.heard == nil {
