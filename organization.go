@@ -77,7 +77,7 @@ const (
 	RoleAdmin  Role = "admin"  // classes, tokens, projects, runners
 )
 
-// Token is a credential. Only its hash is stored; Secret is filled once, in the answer that made it.
+// Token is a credential. Only its hash is stored; Token is filled once, in the answer that made it.
 type Token struct {
 	ID            string     `json:"id"`
 	Kind          TokenKind  `json:"kind" enum:"class,organization,admin"`
@@ -86,6 +86,10 @@ type Token struct {
 	Organization  string     `json:"organization,omitempty"`
 	Role          Role       `json:"role,omitempty" enum:"viewer,member,admin"`
 	Token         string     `json:"token,omitempty" doc:"The secret, shown once"`
+	SingleUse     bool       `json:"single_use,omitempty" doc:"Of a class token: it registers one runner, once"`
+	ExpiresAt     *time.Time `json:"expires_at,omitempty" doc:"Of a class token: it registers nobody from then on; its runners go on"`
+	UsedAt        *time.Time `json:"used_at,omitempty" doc:"When a single-use token was used up"`
+	UsedBy        string     `json:"used_by,omitempty" doc:"The id of the runner that a single-use token registered"`
 	CreatedAt     time.Time  `json:"created_at"`
 	CreatedBy     string     `json:"created_by"`
 	LastUsedAt    *time.Time `json:"last_used_at,omitempty"`

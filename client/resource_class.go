@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -79,8 +80,8 @@ func (u *User) DeleteResourceClass(ctx context.Context, name string, force bool)
 	return u.remove(ctx, at, query)
 }
 
-// CreateToken makes a token; Kind, Nickname and ResourceClass or Organization and Role are read. Only this answer
-// carries the secret.
+// CreateToken makes a token; Kind, Nickname and ResourceClass, SingleUse and ExpiresAt, or Organization and Role are
+// read. Only this answer carries the secret.
 func (u *User) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token, error) {
 	body := struct {
 		Kind          remuda.TokenKind `json:"kind"`
@@ -88,7 +89,12 @@ func (u *User) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token, e
 		ResourceClass string           `json:"resource_class,omitempty"`
 		Organization  string           `json:"organization,omitempty"`
 		Role          remuda.Role      `json:"role,omitempty"`
-	}{t.Kind, t.Nickname, t.ResourceClass, t.Organization, t.Role}
+		SingleUse     bool             `json:"single_use,omitempty"`
+		ExpiresIn     remuda.Duration  `json:"expires_in,omitempty"`
+	}{t.Kind, t.Nickname, t.ResourceClass, t.Organization, t.Role, t.SingleUse, 0}
+	if t.ExpiresAt != nil {
+		body.ExpiresIn = remuda.Duration(max(time.Until(*t.ExpiresAt), 1)) // by the control plane's clock, not by ours
+	}
 	return send[remuda.Token](ctx, u, http.MethodPost, "/tokens", body)
 }
 

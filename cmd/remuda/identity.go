@@ -131,6 +131,10 @@ func (e *enrolment) explain(err error) error {
 	case len(e.tokens) == 0:
 		return wrong("the control plane does not know this runner any more, and it has no class token to register anew: give --token-file")
 	}
+	var known *remuda.Error
+	if errors.As(err, &known) && strings.Contains(known.Detail, "class token") {
+		return wrong("the control plane at %s does not accept the class token: %s", e.client.URL(), known.Detail)
+	}
 	return wrong("the control plane at %s does not accept the class token: check that it is whole, of this control plane and not revoked", e.client.URL())
 }
 

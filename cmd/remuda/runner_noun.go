@@ -33,8 +33,8 @@ func (p *program) runnerVerbs() []*cobra.Command {
 		}),
 		order("resume", "Let a runner take tasks again that was paused or is in quarantine",
 			"Let a runner take tasks again that was paused or is in quarantine. One in quarantine looks at its machine at once, and stays there if its self-check fails.", func(ctx context.Context, u *client.User, id string) (remuda.Runner, error) {
-			return u.PauseRunner(ctx, id, false)
-		}),
+				return u.PauseRunner(ctx, id, false)
+			}),
 		order("drain", "Let a runner finish what it has and then end",
 			"Let a runner finish what it has and then end. Once this is answered, nothing new is assigned to it.",
 			func(ctx context.Context, u *client.User, id string) (remuda.Runner, error) {

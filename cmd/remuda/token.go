@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,7 @@ func tokenColumns() []column[remuda.Token] {
 			}
 			return agoOf(t.LastUsedAt)
 		}},
+		{name: "use", cell: tokenUse},
 		{name: "created", cell: func(t remuda.Token) string { return ago(t.CreatedAt) }},
 		{name: "by", cell: func(t remuda.Token) string { return t.CreatedBy }},
 	}
@@ -42,6 +44,23 @@ func tokenFor(t remuda.Token) string {
 		return t.Organization + " as " + string(t.Role)
 	}
 	return "the instance"
+}
+
+// tokenUse is what is left to do with a token.
+func tokenUse(t remuda.Token) string {
+	switch {
+	case t.UsedAt != nil:
+		return "used by runner " + t.UsedBy
+	case t.ExpiresAt != nil && time.Until(*t.ExpiresAt) <= 0:
+		return "expired"
+	case t.SingleUse && t.ExpiresAt != nil:
+		return "once, within " + short(time.Until(*t.ExpiresAt))
+	case t.SingleUse:
+		return "once"
+	case t.ExpiresAt != nil:
+		return "for " + short(time.Until(*t.ExpiresAt))
+	}
+	return "any"
 }
 
 func (p *program) tokenList() *cobra.Command {
@@ -76,12 +95,15 @@ func (p *program) tokenCreate() *cobra.Command {
 	var f *format
 	var t remuda.Token
 	var admin bool
+	var expires remuda.Duration
 	c := p.call(page{
 		use: "create NICKNAME", short: "Make a token and show its secret, once",
 		long: "Make a token and show its secret, once: nobody can read it later. With --resource-class it lets runners register for that class; " +
 			"with --org it acts for a person or program in that organization, by --role; with --admin for the instance's administrator.\n\n" +
+			"A class token that is --single-use registers one runner, once, and that runner goes on for as long as the token is not deleted: for machines that are started when there is work. " +
+			"One that --expires registers nobody after that.\n\n" +
 			"The secret alone goes to standard output, so that it can be written to a file.",
-		example: "remuda token create --resource-class acme/linux first-host > class-token\nremuda token create --org acme --role viewer dashboard",
+		example: "remuda token create --resource-class acme/linux first-host > class-token\nremuda token create --resource-class acme/linux --single-use --expires 1h vm-17\nremuda token create --org acme --role viewer dashboard",
 	}, cobra.ExactArgs(1), func(ctx context.Context, u *client.User, args []string) error {
 		t.Nickname = args[0]
 		kinds := map[remuda.TokenKind]bool{
@@ -101,6 +123,10 @@ func (p *program) tokenCreate() *cobra.Command {
 		if t.Kind != remuda.OrganizationToken {
 			t.Role = ""
 		}
+		if expires > 0 {
+			at := time.Now().Add(expires.Std())
+			t.ExpiresAt = &at
+		}
 		made, err := u.CreateToken(ctx, t)
 		if err != nil {
 			return err
@@ -113,6 +139,8 @@ func (p *program) tokenCreate() *cobra.Command {
 		return nil
 	})
 	p.classFlag(c, &t.ResourceClass, "class that runners register for with it")
+	c.Flags().BoolVar(&t.SingleUse, "single-use", false, "it registers one runner, once")
+	durationFlag(c.Flags(), &expires, "expires", "it registers nobody after so long, such as 1h; never when left out")
 	c.Flags().StringVar(&t.Organization, "org", "", "organization that it acts in")
 	p.completingFlag(c, "org", organizationNames)
 	c.Flags().StringVar((*string)(&t.Role), "role", string(remuda.RoleMember), "what it may do there: viewer reads, member submits and cancels, admin manages")

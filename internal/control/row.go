@@ -113,6 +113,10 @@ type TokenRow struct {
 	CreatedAt      Micros           `db:"created_at"`
 	LastUsedAt     Micros           `db:"last_used_at"`
 	RevokedAt      Micros           `db:"revoked_at"` // an admin token's hash is kept, so that no file brings it back
+	SingleUse      bool             `db:"single_use"` // it registers one runner
+	ExpiresAt      Micros           `db:"expires_at"` // it registers nobody from then on; 0 for never
+	UsedAt         Micros           `db:"used_at"`    // when a single-use token was used up
+	UsedBy         string           `db:"used_by"`    // the runner that it registered
 }
 
 // Table names it.
@@ -155,7 +159,7 @@ type RunnerRow struct {
 // Table names it.
 func (RunnerRow) Table() string { return "runners" }
 
-// RunnerClassRow says that a runner serves a class, and by which token: without the token it claims no more.
+// RunnerClassRow says that a runner serves a class, and by which token: once that is revoked, it claims no more.
 type RunnerClassRow struct {
 	RunnerID string `db:"runner_id"`
 	ClassID  string `db:"class_id"`

@@ -60,6 +60,9 @@ type Tx interface {
 	ReplaceClassAccess(ctx context.Context, class string, organizations []string) error
 	// ForgetOldKeys drops idempotency keys made before a time, at most 64; the answer is how many.
 	ForgetOldKeys(ctx context.Context, before Micros) (int64, error)
+	// ForgetClassTokens drops class tokens that were revoked, used up or expired before a time, and with which no runner
+	// that is still around registered, at most 64; the answer is how many.
+	ForgetClassTokens(ctx context.Context, before Micros) (int64, error)
 	// LeaveSilent has runners leave that hold nothing and were last expected before a time, at most 64; the answer is
 	// how many.
 	LeaveSilent(ctx context.Context, before, now Micros) (int64, error)
@@ -85,7 +88,7 @@ type View interface {
 	Tokens(ctx context.Context, f TokenQuery) ([]TokenView, error)
 	RunnerByTokenHash(ctx context.Context, hash []byte) (RunnerRow, error)
 	Runners(ctx context.Context, f RunnerQuery) ([]RunnerView, error)
-	// RunnerClasses are the ids of the classes that a runner may claim from.
+	// RunnerClasses are the ids of the classes that a runner may claim from: those of tokens that were not revoked.
 	RunnerClasses(ctx context.Context, runner string) ([]string, error)
 	// RunnerOwners are the ids of the organizations whose classes a runner serves.
 	RunnerOwners(ctx context.Context, runner string) ([]string, error)

@@ -60,6 +60,9 @@ func (p *Plane) forget(ctx context.Context) error {
 	for _, drop := range []func(Tx) (int64, error){
 		func(tx Tx) (int64, error) { return tx.ForgetOldKeys(ctx, Now()-Micros(keyLife.Microseconds())) },
 		func(tx Tx) (int64, error) {
+			return tx.ForgetClassTokens(ctx, Now()-Micros(tokenLife.Microseconds()))
+		},
+		func(tx Tx) (int64, error) {
 			return tx.LeaveSilent(ctx, Now()-Micros(lostRunnerAfter.Microseconds()), Now())
 		},
 	} {

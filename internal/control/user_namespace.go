@@ -93,7 +93,8 @@ func (d UserDoor) Namespace(ctx context.Context, name string) (remuda.Namespace,
 	return wordsOfNamespace(view), nil
 }
 
-// TransferNamespace gives it, with its classes, to another organization. Only the instance's administrator may.
+// TransferNamespace gives it, with its classes, to another organization. Only the instance's administrator may. Its class
+// tokens are revoked: the runners of the one shall not get what the other submits.
 func (d UserDoor) TransferNamespace(ctx context.Context, name, toOrganization string) (remuda.Namespace, error) {
 	if err := d.onlyAdmin("transferring a namespace"); err != nil {
 		return remuda.Namespace{}, err
@@ -114,6 +115,9 @@ func (d UserDoor) TransferNamespace(ctx context.Context, name, toOrganization st
 			return err
 		}
 		from := row.OrganizationID
+		if err := t.revokeClassTokens(ctx, name, from, ", since namespace "+name+" goes to "+to.Name); err != nil {
+			return err
+		}
 		row.OrganizationID = to.ID
 		if err := t.Update(ctx, &row, "organization_id"); err != nil {
 			return err

@@ -2,12 +2,10 @@ package control
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda"
-	"github.com/remuda-dev/remuda/internal/seal"
 )
 
 // RunnerFilter asks for runners of a class, an organization or in a state.
@@ -18,6 +16,9 @@ type RunnerFilter struct {
 
 func wordsOfRunner(now time.Time) func(RunnerView) remuda.Runner {
 	return func(r RunnerView) remuda.Runner {
+		if r.Reason == "" && r.Classes == "" {
+			r.Reason = "the class tokens that it registered with were revoked: it gets nothing new"
+		}
 		return remuda.Runner{
 			ID: r.ID, Name: r.Name, Hostname: r.Hostname, ResourceClasses: strings.Fields(r.Classes),
 			Version: r.Version, OS: r.OS, Arch: r.Arch, IP: r.IP, Slots: r.Slots, Busy: r.Busy,
@@ -179,105 +180,4 @@ func (d UserDoor) DrainRunner(ctx context.Context, id string) (remuda.Runner, er
 		r.DrainAsked = true
 		return []string{"drain_asked"}
 	})
-}
-
-// Register makes a runner known; class tokens are its credential. One unknown token among them refuses all.
-func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) (remuda.Registered, error) {
-	if _, err := seal.To(r.PublicKey, nil, nil); err != nil { // tried, since some keys of the right size seal nothing
-		return remuda.Registered{}, &remuda.Error{Kind: remuda.Invalid, Detail: "public_key is a good X25519 public key of 32 bytes", Cause: err}
-	}
-	if len(r.Tokens) == 0 {
-		return remuda.Registered{}, remuda.Fail(remuda.Unauthenticated, "a runner registers with at least one class token")
-	}
-	if err := validRegistration(r); err != nil {
-		return remuda.Registered{}, err
-	}
-	// Looked at before anything is written: whoever has no token makes the one writer no work.
-	err := p.store.Read(ctx, func(v View) error {
-		for _, secret := range r.Tokens {
-			if _, err := classTokenOf(ctx, v, secret); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return remuda.Registered{}, err
-	}
-	token := newToken(kindRunner)
-	now := Now()
-	row := RunnerRow{
-		ID: newID(), Name: r.Name, Hostname: r.Hostname, Version: r.Version, OS: r.OS, Arch: r.Arch, IP: ip,
-		Slots: max(r.Slots, 1), Capabilities: strings.Join(r.Capabilities, " "), PublicKey: r.PublicKey,
-		TokenHash: hashToken(token), RegisteredAt: now, LastSeenAt: now, SilentAt: now.after(silentAfter),
-	}
-	answer := remuda.Registered{ID: row.ID, Token: token}
-	err = p.writeIn(ctx, Beside, "runner "+row.ID, func(t *transition) error {
-		answer.ResourceClasses = nil
-		if err := t.Insert(ctx, &row); err != nil {
-			return err
-		}
-		return t.serve(ctx, row, r.Tokens, &answer)
-	})
-	return answer, err
-}
-
-func validRegistration(r remuda.Registration) error {
-	if r.Name == "" || len(r.Name) > 200 {
-		return remuda.Fail(remuda.Invalid, "a runner's name has 1 to 200 bytes")
-	}
-	if r.Slots < 0 || r.Slots > 10000 {
-		return remuda.Fail(remuda.Invalid, "a runner has at most 10000 slots; 1 when 0")
-	}
-	for _, capability := range r.Capabilities {
-		if len(strings.Fields(capability)) != 1 {
-			return remuda.Fail(remuda.Invalid, "a capability is one word")
-		}
-	}
-	return nil
-}
-
-// classTokenOf finds a class token by its secret.
-func classTokenOf(ctx context.Context, v View, secret remuda.Secret) (TokenView, error) {
-	unknown := remuda.Fail(remuda.Unauthenticated, "a class token is unknown or was revoked; make one with 'remuda token create'")
-	if kindOf(secret.Reveal()) != kindClass {
-		return TokenView{}, unknown
-	}
-	token, err := v.TokenByHash(ctx, hashToken(secret.Reveal()))
-	if errors.Is(err, remuda.NotFound) {
-		return token, unknown
-	}
-	return token, err
-}
-
-// serve joins a runner to the classes of its tokens.
-func (t *transition) serve(ctx context.Context, row RunnerRow, tokens []remuda.Secret, answer *remuda.Registered) error {
-	served := map[string]bool{}
-	for _, secret := range tokens {
-		token, err := classTokenOf(ctx, t, secret)
-		if err != nil {
-			return err
-		}
-		if served[*token.ClassID] {
-			continue
-		}
-		served[*token.ClassID] = true
-		err = t.Insert(ctx, &RunnerClassRow{RunnerID: row.ID, ClassID: *token.ClassID, TokenID: token.ID})
-		if err != nil {
-			return err
-		}
-		token.LastUsedAt = t.now
-		if err := t.Update(ctx, &token.TokenRow, "last_used_at"); err != nil {
-			return err
-		}
-		class, err := t.ClassView(ctx, *token.ClassID)
-		if err != nil {
-			return err
-		}
-		answer.ResourceClasses = append(answer.ResourceClasses, class.FullName)
-		if err := t.event(ctx, "runner.registered", class.OrganizationID, row.ID, row.Name+" for "+class.FullName); err != nil {
-			return err
-		}
-	}
-	return nil
 }

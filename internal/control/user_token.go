@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -17,17 +18,26 @@ func wordsOfToken(t TokenView) remuda.Token {
 	return remuda.Token{
 		ID: t.ID, Kind: t.Kind, Nickname: t.Nickname, ResourceClass: t.Class, Organization: t.Organization,
 		Role: t.Role, CreatedAt: t.CreatedAt.Time(), CreatedBy: t.CreatedBy, LastUsedAt: t.LastUsedAt.optional(),
+		SingleUse: t.SingleUse, ExpiresAt: t.ExpiresAt.optional(), UsedAt: t.UsedAt.optional(), UsedBy: t.UsedBy,
 	}
 }
 
-// CreateToken makes a token; Kind, Nickname, ResourceClass, Organization and Role are read from t. The answer carries
-// the secret, this once.
+// CreateToken makes a token; Kind, Nickname, ResourceClass, SingleUse, ExpiresAt, Organization and Role are read from t.
+// The answer carries the secret, this once.
 func (d UserDoor) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token, error) {
 	if t.Nickname == "" || len(t.Nickname) > 200 {
 		return remuda.Token{}, remuda.Fail(remuda.Invalid, "a token has a nickname of 1 to 200 bytes that tells what it is for")
 	}
+	if t.Kind != remuda.ClassToken && (t.SingleUse || t.ExpiresAt != nil) {
+		return remuda.Token{}, remuda.Fail(remuda.Invalid, "only class tokens are for a single use or expire")
+	}
 	row := TokenRow{
-		ID: newID(), Kind: t.Kind, Nickname: t.Nickname, CreatedBy: d.user.Name, CreatedAt: micros(time.Now()),
+		ID: newID(), Kind: t.Kind, Nickname: t.Nickname, CreatedBy: d.user.Name, CreatedAt: micros(time.Now()), SingleUse: t.SingleUse,
+	}
+	if t.ExpiresAt != nil {
+		if row.ExpiresAt = micros(*t.ExpiresAt); row.ExpiresAt <= row.CreatedAt {
+			return remuda.Token{}, remuda.Fail(remuda.Invalid, "a token expires in the future")
+		}
 	}
 	view := TokenView{}
 	secret := ""
@@ -119,8 +129,9 @@ func (d UserDoor) Tokens(ctx context.Context, f TokenFilter, q PageQuery) (remud
 	return page(rows, span, func(r TokenView) string { return r.ID }, wordsOfToken), nil
 }
 
-// RevokeToken ends a token. Revoking a class token stops new claims of the runners that registered with it; what they
-// run goes on.
+// RevokeToken ends a token. Revoking a class token stops new claims of the runners that registered with it, whether it was
+// for a single use or not; what they run goes on. Its row is kept for as long as they are, so that one sees whose they
+// are.
 func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
 	return d.p.write(ctx, d.user.Name, func(t *transition) error {
 		var row TokenRow
@@ -144,15 +155,43 @@ func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
 		if err := d.may(owner, remuda.RoleAdmin, "token", id); err != nil {
 			return err
 		}
-		if err := t.event(ctx, "token.revoked", owner, row.ID, string(row.Kind)+" "+row.Nickname); err != nil {
+		return t.revoke(ctx, row, owner, "")
+	})
+}
+
+// revoke ends a token; because says why, where nobody asked for it.
+func (t *transition) revoke(ctx context.Context, row TokenRow, owner, because string) error {
+	if err := t.event(ctx, "token.revoked", owner, row.ID, string(row.Kind)+" "+row.Nickname+because); err != nil {
+		return err
+	}
+	if row.Kind == remuda.OrganizationToken {
+		return t.Delete(ctx, &row)
+	}
+	// An admin token is kept, lest the file that may still hold it brings it back at the next start.
+	row.RevokedAt = t.now
+	return t.Update(ctx, &row, "revoked_at")
+}
+
+// revokeClassTokens ends all class tokens of a namespace.
+func (t *transition) revokeClassTokens(ctx context.Context, namespace, owner, because string) error {
+	for after := ""; ; {
+		classes, err := t.Classes(ctx, ClassQuery{Namespace: namespace, Span: Span{After: after, Limit: 100}})
+		if err != nil || len(classes) == 0 {
 			return err
 		}
-		if row.Kind != remuda.AdminToken {
-			return t.Delete(ctx, &row)
+		for _, class := range classes {
+			tokens, err := t.Tokens(ctx, TokenQuery{Kind: remuda.ClassToken, ClassID: class.ID, Span: Span{Limit: math.MaxInt32}})
+			if err != nil {
+				return err
+			}
+			for _, token := range tokens {
+				if err := t.revoke(ctx, token.TokenRow, owner, because); err != nil {
+					return err
+				}
+			}
 		}
-		row.RevokedAt = t.now // kept, lest the file that may still hold it brings it back at the next start
-		return t.Update(ctx, &row, "revoked_at")
-	})
+		after = classes[len(classes)-1].ID
+	}
 }
 
 // EnsureAdminToken makes token, which the operator keeps in a file, the bootstrap admin token, unless it was revoked.

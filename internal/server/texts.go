@@ -63,7 +63,7 @@ var texts = map[string]text{
 
 	"list-tokens":  {tag: "tokens", summary: "List tokens", description: "Without the secrets: those are shown once, when they are made."},
 	"create-token": {tag: "tokens", summary: "Create a token", description: "The answer has the secret. It is shown here and never again: only its hash is kept.", example: `{"kind": "class", "nickname": "build machines", "resource_class": "acme/linux"}`},
-	"revoke-token": {tag: "tokens", summary: "Revoke a token", description: "It opens nothing from now on. Revoking a class token stops registrations and new claims by it, never tasks that run."},
+	"revoke-token": {tag: "tokens", summary: "Revoke a token", description: "It opens nothing from now on. Revoking a class token stops registrations and new claims by it, never tasks that run. A single-use token that was used is not revoked by that: its runner goes on."},
 
 	"register-runner": {tag: "runners", summary: "Register a runner", description: "The class tokens in the body are the credential. The answer has the runner's own token, shown once.", example: `{"tokens": ["rmd_cls_…"], "name": "builder-1", "version": "0.1.0", "slots": 2, "capabilities": ["job"], "public_key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="}`},
 	"list-runners":    {tag: "runners", summary: "List runners"},
@@ -103,4 +103,4 @@ var texts = map[string]text{
 }
 
 const outputText = "As `text/plain`: the bytes from the offset on, as they were written. With `follow=true` it stays open until the task has ended. A marker in brackets stands where output is not kept.\n\n" +
-	"As `text/event-stream`: `event: task` with the task as JSON, at once and whenever it or its steps change; `event: output` with `{\"step\", \"offset\", \"data\"}`, data in base64, its id being `attempt:offset` of the byte after it; `event: skipped` with `{\"from\", \"next\"}` where output is not kept; and `event: end` when the task has ended and all was sent. Comments keep the connection open. Send the last id as `Last-Event-ID` to go on without a gap or a repetition."
+	"As `text/event-stream`: `event: task` with the task as JSON, at once and whenever it or its steps change; `event: output` with `{\"step\", \"offset\", \"data\"}`, data in base64, its id being `attempt:offset` of the byte after it; `event: skipped` with `{\"from\", \"next\"}` where output is not kept, and `\"removed_at\"` where retention removed it; and `event: end` when the task has ended and all was sent. Comments keep the connection open. Send the last id as `Last-Event-ID` to go on without a gap or a repetition."

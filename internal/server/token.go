@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -26,6 +27,8 @@ type newToken struct {
 	ResourceClass string           `json:"resource_class,omitempty" maxLength:"130" doc:"Of a class token: which class, as namespace/name" example:"acme/linux"`
 	Organization  string           `json:"organization,omitempty" maxLength:"64" doc:"Of an organization token: which organization"`
 	Role          remuda.Role      `json:"role,omitempty" enum:"viewer,member,admin" doc:"Of an organization token: what it may do"`
+	SingleUse     bool             `json:"single_use,omitempty" doc:"Of a class token: it registers one runner, once"`
+	ExpiresIn     remuda.Duration  `json:"expires_in,omitempty" doc:"Of a class token: it registers nobody after so long; never when empty" example:"1h"`
 }
 
 type createTokenInput struct {
@@ -35,9 +38,15 @@ type createTokenInput struct {
 
 func createToken(ctx context.Context, in *createTokenInput) (remuda.Token, error) {
 	b := in.Body
-	return in.door.CreateToken(ctx, remuda.Token{
+	token := remuda.Token{
 		Kind: b.Kind, Nickname: b.Nickname, ResourceClass: b.ResourceClass, Organization: b.Organization, Role: b.Role,
-	})
+		SingleUse: b.SingleUse,
+	}
+	if b.ExpiresIn != 0 {
+		at := time.Now().Add(b.ExpiresIn.Std())
+		token.ExpiresAt = &at
+	}
+	return in.door.CreateToken(ctx, token)
 }
 
 type tokenInput struct {

@@ -27,7 +27,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 	lane := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(t.Context(), w.queue(t, nil).ID) }).LaneID
 	token := control.TokenRow{
 		ID: newID(), Kind: remuda.ClassToken, Hash: []byte(newID()), Nickname: "n", ClassID: &w.class.ID, OrganizationID: &w.organization.ID,
-		Role: remuda.RoleMember, CreatedBy: "c", CreatedAt: 5, LastUsedAt: 6, RevokedAt: 7,
+		Role: remuda.RoleMember, CreatedBy: "c", CreatedAt: 5, LastUsedAt: 6, RevokedAt: 7, SingleUse: true, ExpiresAt: 8, UsedAt: 9, UsedBy: "r",
 	}
 	runner := control.RunnerRow{
 		ID: newID(), Name: "r", Hostname: "h", Version: "v", OS: "linux", Arch: "amd64", IP: "::1", Slots: 3, Capabilities: "a b",

@@ -100,8 +100,9 @@ const (
 	// Counted from the runners that were heard of lately, not from all that ever served the class: cross join holds
 	// SQLite to that order.
 	classCounts = `, (select coalesce(sum(l.queued), 0) from lanes l where l.class_id = c.id) as queued,
-	(select count(*) from runners r cross join runner_classes rc
-		where r.gone_at = 0 and r.silent_at >= $1 and rc.runner_id = r.id and rc.class_id = c.id) as runners`
+	(select count(*) from runners r cross join runner_classes rc cross join tokens t
+		where r.gone_at = 0 and r.silent_at >= $1 and rc.runner_id = r.id and rc.class_id = c.id
+			and t.id = rc.token_id and t.revoked_at = 0) as runners`
 )
 
 func (v view) ClassByName(_ context.Context, full string) (row control.ClassView, err error) {
@@ -159,18 +160,21 @@ func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.
 	if f.Since != 0 {
 		c.parts = append(c.parts, "r.gone_at = 0")
 	}
-	c.where("exists (select 1 from runner_classes x where x.runner_id = r.id and x.class_id = $?)", f.ClassID)
+	c.where(`exists (select 1 from runner_classes x join tokens t on t.id = x.token_id
+		where x.runner_id = r.id and x.class_id = $? and t.revoked_at = 0)`, f.ClassID)
 	c.where(`exists (select 1 from runner_classes x join resource_classes k on k.id = x.class_id
 		join namespaces m on m.id = k.namespace_id where x.runner_id = r.id and m.organization_id = $?)`, f.Organization)
 	return rows, v.all(&rows, `select r.*,
 		coalesce((select string_agg(n.name || '/' || k.name, ' ') from runner_classes x join resource_classes k on k.id = x.class_id
-			join namespaces n on n.id = k.namespace_id where x.runner_id = r.id), '') as classes,
+			join namespaces n on n.id = k.namespace_id join tokens t on t.id = x.token_id
+			where x.runner_id = r.id and t.revoked_at = 0), '') as classes,
 		(select count(*) from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun')) as busy
 		from runners r`+c.page("r", f.Span), c.args...)
 }
 
 func (v view) RunnerClasses(_ context.Context, runner string) (ids []string, err error) {
-	return ids, v.all(&ids, `select class_id from runner_classes where runner_id = $1 order by class_id`, runner)
+	return ids, v.all(&ids, `select x.class_id from runner_classes x join tokens t on t.id = x.token_id
+		where x.runner_id = $1 and t.revoked_at = 0 order by x.class_id`, runner)
 }
 
 func (v view) RunnerOwners(_ context.Context, runner string) (ids []string, err error) {
