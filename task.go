@@ -105,6 +105,7 @@ type Task struct {
 	SubmittedAt      time.Time  `json:"submitted_at"`
 	StartedAt        *time.Time `json:"started_at,omitempty" doc:"When its present or last attempt was claimed"`
 	EndedAt          *time.Time `json:"ended_at,omitempty"`
+	OutputRemovedAt  *time.Time `json:"output_removed_at,omitempty" doc:"When retention removed its output; the task itself is kept for longer"`
 	SilentSince      *time.Time `json:"silent_since,omitempty" doc:"Its runner has given no sign since, for 30 s or more"`
 	Attempts         []Attempt  `json:"attempts,omitempty" doc:"Only where one task is shown"`
 	Job              *Job       `json:"job,omitempty" doc:"Its steps as submitted, only where one task is shown"`

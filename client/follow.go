@@ -38,10 +38,19 @@ type Followed struct {
 	Attempt int // whose output it is
 }
 
-// Skipped is a part of a stream that is not kept any more: the stream was over its limit.
+// Skipped is a part of a stream that is not kept any more: the stream was over its limit, or retention removed it.
 type Skipped struct {
-	From int64 `json:"from"` // offset of its first byte
-	Next int64 `json:"next"` // offset of the first byte after it
+	From    int64      `json:"from"`                 // offset of its first byte
+	Next    int64      `json:"next"`                 // offset of the first byte after it
+	Removed *time.Time `json:"removed_at,omitempty"` // when retention removed it; nil when it was over the limit
+}
+
+// String says it in words.
+func (s Skipped) String() string {
+	if s.Removed != nil {
+		return fmt.Sprintf("%d bytes of output were removed on %s, since they were too old or too much to keep", s.Next-s.From, s.Removed.Format(time.DateOnly))
+	}
+	return fmt.Sprintf("%d bytes are not kept any more", s.Next-s.From)
 }
 
 // Follow calls yield with the task at once and whenever it changes, and with its output from q.Offset on as it

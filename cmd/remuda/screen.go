@@ -51,7 +51,7 @@ func (s *screen) told(f client.Followed) {
 	case f.Output != nil:
 		s.held = append(s.held, *f.Output)
 	case f.Skipped != nil:
-		s.say(s.p.faint(s.p.stdout, fmt.Sprintf("… %d bytes are not kept any more …", f.Skipped.Next-f.Skipped.From)))
+		s.say(s.p.faint(s.p.stdout, "… "+f.Skipped.String()+" …"))
 	}
 	s.flush(false)
 }

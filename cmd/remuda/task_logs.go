@@ -32,7 +32,7 @@ func (p *program) taskLogs() *cobra.Command {
 					_, err := p.stdout.Write(f.Output.Data)
 					return err
 				case f.Skipped != nil:
-					fmt.Fprintf(p.stderr, "remuda: %d bytes are not kept any more\n", f.Skipped.Next-f.Skipped.From)
+					fmt.Fprintf(p.stderr, "remuda: %s\n", f.Skipped)
 				}
 				return nil
 			})

@@ -24,6 +24,7 @@ type OutputPart struct {
 	Next    int64          // where to go on
 	Skipped int64          // bytes between the offset and the first chunk, or Next, that are not kept any more
 	Ended   bool           // nothing comes after Next
+	Removed time.Time      // when retention removed what was skipped; zero when it was dropped for its length
 }
 
 // Output reads a part of a task's output.
@@ -74,6 +75,9 @@ func (d UserDoor) output(ctx context.Context, task TaskView, attempts []AttemptV
 	}
 	part.Skipped = max(0, length-q.Offset)
 	part.Next += part.Skipped
+	if part.Skipped > 0 && task.OutputRemovedAt != 0 {
+		part.Removed = task.OutputRemovedAt.Time()
+	}
 	part.Ended = !attempt.State.Live() && (number < len(attempts) || q.Attempt != 0 || task.State.Ended())
 	return part, nil
 }

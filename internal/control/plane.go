@@ -50,6 +50,7 @@ type Options struct {
 	Keys        Keys
 	Log         *slog.Logger
 	OutputLimit int64 // bytes of output kept of an attempt; 64 MiB when 0
+	Retention   Retention
 }
 
 // Plane is the control plane's rules over one store. Any number of them may share a store.
@@ -72,6 +73,9 @@ type Plane struct {
 	lettingGo bool                // no sync is held any more
 
 	crew aside.Crew // does what held syncs need of the store
+
+	retention Retention
+	kept      keeping
 }
 
 // New makes a Plane; Run must run beside it.
@@ -85,6 +89,7 @@ func New(o Options) *Plane {
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: Now(),
 		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
 		waited: map[string][]string{}, crew: aside.NewCrew(maxSyncing),
+		retention: o.Retention,
 	}
 }
 
@@ -105,6 +110,7 @@ func (p *Plane) Run(ctx context.Context) error {
 	var hearing sync.WaitGroup
 	defer hearing.Wait()
 	hearing.Go(func() { p.listen(ctx) })
+	hearing.Go(func() { p.tend(ctx) })
 	sweep, poll, forget := time.NewTicker(sweepEvery), time.NewTicker(pollEvery), time.NewTicker(forgetEvery)
 	defer sweep.Stop()
 	defer poll.Stop()

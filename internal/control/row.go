@@ -243,6 +243,8 @@ type TaskRow struct {
 	QueueUntil       Micros          `db:"queue_until"`
 	StartedAt        Micros          `db:"started_at"`
 	EndedAt          Micros          `db:"ended_at"`
+	Pinned           bool            `db:"pinned"`            // retention leaves it alone
+	OutputRemovedAt  Micros          `db:"output_removed_at"` // by retention
 }
 
 // Table names it.

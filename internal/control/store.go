@@ -66,6 +66,11 @@ type Tx interface {
 	// LeaveSilent has runners leave that hold nothing and were last expected before a time, at most 64; the answer is
 	// how many.
 	LeaveSilent(ctx context.Context, before, now Micros) (int64, error)
+	// ForgetTask deletes at most 64 rows of what belongs to a task, and at last the task, and its job when it was the
+	// last of it: then it is done.
+	ForgetTask(ctx context.Context, id string) (done bool, err error)
+	// ForgetEvents drops events of before a time, at most 64 and never the newest; the answer is how many.
+	ForgetEvents(ctx context.Context, before Micros) (int64, error)
 }
 
 // View reads rows.
@@ -122,6 +127,11 @@ type View interface {
 	// waited for too long. Both at most 64.
 	Expired(ctx context.Context, unbegun, since, now Micros) ([]AttemptRow, error)
 	Overdue(ctx context.Context, now Micros) ([]TaskRow, error)
+	// Oldest lists tasks in the order in which they were submitted, after one of them, as far as retention needs them.
+	// At most 256.
+	Oldest(ctx context.Context, after string) ([]TaskRow, error)
+	// AttemptIDs are the attempts of a task.
+	AttemptIDs(ctx context.Context, task string) ([]string, error)
 }
 
 // Span is one part of a list in descending order of id: what comes after an id.
@@ -197,7 +207,8 @@ type OutputStore interface {
 	Tend(ctx context.Context) error
 	// Remove deletes what attempts printed; how much it was, stays. Forget deletes that, too. Both go in small
 	// transactions and may be repeated; of these attempts, no output may arrive any more.
-	Remove(ctx context.Context, attempts []string) error
+	// Remove answers how many bytes it freed.
+	Remove(ctx context.Context, attempts []string) (int64, error)
 	Forget(ctx context.Context, attempts []string) error
 	// Held counts what all output takes up.
 	Held(ctx context.Context) (OutputHeld, error)

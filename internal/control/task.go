@@ -26,6 +26,7 @@ func wordsOfTask(t TaskView) remuda.Task {
 		MaxAttempts: t.MaxAttempts, RetryInterrupted: t.RetryInterrupted,
 		CancelRequested: t.CancelRequested && !t.State.Ended(), RetryOf: t.RetryOf,
 		SubmittedAt: t.SubmittedAt.Time(), StartedAt: t.StartedAt.optional(), EndedAt: t.EndedAt.optional(),
+		OutputRemovedAt: t.OutputRemovedAt.optional(),
 	}
 	if t.State == remuda.Running && t.LastSignAt != 0 && time.Since(t.LastSignAt.Time()) > silentAfter {
 		words.SilentSince = t.LastSignAt.optional()

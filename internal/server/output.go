@@ -72,7 +72,14 @@ const mostOutput = 256 << 10
 type sink interface {
 	task(remuda.Task) error
 	output(attempt int, chunk remuda.Chunk, next int64) error
-	skipped(attempt int, from, next int64) error
+	skipped(attempt int, gap gap) error
+}
+
+// gap is a run of bytes that are not kept any more.
+type gap struct {
+	From    int64      `json:"from"`
+	Next    int64      `json:"next"`
+	Removed *time.Time `json:"removed_at,omitempty"` // when retention removed them; else they were dropped for their length
 }
 
 // follower gives a task's output in order, each byte once, from wherever its reader was.
@@ -193,7 +200,11 @@ func (f *follower) rest(ctx context.Context, attempt int) error {
 func (f *follower) give(part control.OutputPart) error {
 	if part.Skipped > 0 {
 		next := f.at + part.Skipped
-		if err := f.out.skipped(part.Attempt, f.at, next); err != nil {
+		skipped := gap{From: f.at, Next: next}
+		if !part.Removed.IsZero() {
+			skipped.Removed = &part.Removed
+		}
+		if err := f.out.skipped(part.Attempt, skipped); err != nil {
 			return err
 		}
 		f.at = next
@@ -217,12 +228,8 @@ func (e eventSink) output(attempt int, chunk remuda.Chunk, next int64) error {
 	return e.out.send("output", fmt.Sprintf("%d:%d", attempt, next), chunk)
 }
 
-func (e eventSink) skipped(attempt int, from, next int64) error {
-	gap := struct {
-		From int64 `json:"from"`
-		Next int64 `json:"next"`
-	}{from, next}
-	return e.out.send("skipped", fmt.Sprintf("%d:%d", attempt, next), gap)
+func (e eventSink) skipped(attempt int, gap gap) error {
+	return e.out.send("skipped", fmt.Sprintf("%d:%d", attempt, gap.Next), gap)
 }
 
 // plainSink writes the bytes as they are.
@@ -238,8 +245,12 @@ func (p *plainSink) task(remuda.Task) error {
 
 func (p *plainSink) output(_ int, chunk remuda.Chunk, _ int64) error { return p.write(chunk.Data) }
 
-func (p *plainSink) skipped(_ int, from, next int64) error {
-	return p.write(fmt.Appendf(nil, "\n[remuda: %d bytes of output were not kept; it goes on at offset %d]\n", next-from, next))
+func (p *plainSink) skipped(_ int, gap gap) error {
+	if gap.Removed != nil {
+		return p.write(fmt.Appendf(nil, "[remuda: %d bytes of output were removed on %s, since they were too old or too much to keep]\n",
+			gap.Next-gap.From, gap.Removed.Format(time.DateOnly)))
+	}
+	return p.write(fmt.Appendf(nil, "\n[remuda: %d bytes of output were not kept; it goes on at offset %d]\n", gap.Next-gap.From, gap.Next))
 }
 
 func (p *plainSink) write(data []byte) error {

@@ -325,7 +325,7 @@ func (w *ledger) mayBeDropped(at int64) {
 func (w *ledger) forgotten() {
 	ctx := context.Background()
 	for range 2 {
-		if err := w.s.Output().Remove(ctx, []string{w.attempt}); err != nil {
+		if _, err := w.s.Output().Remove(ctx, []string{w.attempt}); err != nil {
 			w.t.Fatal(err)
 		}
 		found, err := w.s.Output().Chunks(ctx, w.attempt, nil, 0, 1000)

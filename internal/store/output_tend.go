@@ -99,23 +99,29 @@ func (s *outputs) deleteObject(ctx context.Context, name string) error {
 }
 
 // Remove deletes what attempts printed and keeps how much it was, in small transactions.
-func (s *outputs) Remove(ctx context.Context, attempts []string) error {
+func (s *outputs) Remove(ctx context.Context, attempts []string) (freed int64, err error) {
 	for _, attempt := range attempts {
-		if err := s.remove(ctx, attempt); err != nil {
-			return fmt.Errorf("remove the output of attempt %s: %w", attempt, err)
+		bytes, err := s.remove(ctx, attempt)
+		if err != nil {
+			return freed, fmt.Errorf("remove the output of attempt %s: %w", attempt, err)
 		}
+		freed += bytes
 	}
-	return nil
+	return freed, nil
 }
 
-func (s *outputs) remove(ctx context.Context, attempt string) error {
+func (s *outputs) remove(ctx context.Context, attempt string) (freed int64, err error) {
 	for {
-		var deleted int64
+		var deleted, held int64
 		err := s.db.write(ctx, func(q *query) error {
 			_, out, err := q.lockOutput(attempt, 0)
 			if err != nil {
 				return err
 			}
+			if out == (outputRow{}) {
+				return nil // nobody has written anything
+			}
+			held = out.Held
 			if out.Parted {
 				if err := q.doom(attempt + "/"); err != nil {
 					return err
@@ -129,8 +135,11 @@ func (s *outputs) remove(ctx context.Context, attempt string) error {
 			deleted, err = q.deleteSome(attempt)
 			return err
 		})
-		if err != nil || deleted < mostDeleted {
-			return err
+		if err != nil {
+			return freed, err
+		}
+		if freed += held; deleted < mostDeleted {
+			return freed, nil
 		}
 	}
 }
@@ -153,7 +162,7 @@ func (q *query) deleteSome(attempt string) (most int64, err error) {
 
 // Forget deletes all that is known of the output of attempts, in small transactions.
 func (s *outputs) Forget(ctx context.Context, attempts []string) error {
-	if err := s.Remove(ctx, attempts); err != nil {
+	if _, err := s.Remove(ctx, attempts); err != nil {
 		return err
 	}
 	for _, attempt := range attempts {

@@ -39,7 +39,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 		Name: "ein Täsk", Index: 1, Total: 2, SubmittedBy: "me", Repository: "https://x", Ref: "main", Fork: true, State: remuda.Running,
 		Reason: remuda.ReasonStep, Detail: "d", Priority: -3, Rank: -1 << 40, Timeout: 1, QueueTimeout: 2, LostAfter: 3, CancelGrace: 4,
 		MaxAttempts: 5, RetryInterrupted: true, Attempts: 6, AttemptsUsed: 7, AttemptID: "a", CancelRequested: true, RetryOf: "b",
-		SubmittedAt: 8, QueueUntil: 9, StartedAt: 10, EndedAt: 11,
+		SubmittedAt: 8, QueueUntil: 9, StartedAt: 10, EndedAt: 11, Pinned: true, OutputRemovedAt: 12,
 	}
 	attempt := control.AttemptRow{
 		ID: newID(), TaskID: task.ID, Number: 1, RunnerID: runner.ID, State: remuda.AttemptBegun, Reason: remuda.ReasonLost, Detail: "d",
