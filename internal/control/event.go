@@ -16,6 +16,17 @@ type EventFilter struct {
 
 // Events lists transitions in the order in which they were made.
 func (d UserDoor) Events(ctx context.Context, f EventFilter) ([]remuda.Event, error) {
+	for range heldBackTimes {
+		read, err := d.events(ctx, f)
+		if err != nil || !read.held {
+			return read.events, err
+		}
+		select {
+		case <-time.After(heldBack): // among them may be the one that the caller has just made
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	read, err := d.events(ctx, f)
 	return read.events, err
 }
@@ -59,8 +70,11 @@ func (d UserDoor) events(ctx context.Context, f EventFilter) (readEvents, error)
 	return read, err
 }
 
-// heldBack is how soon a follower looks again for events that were held back.
-const heldBack = 20 * time.Millisecond
+// Events that are held back are looked for again so soon, and by those who do not follow so often.
+const (
+	heldBack      = 10 * time.Millisecond
+	heldBackTimes = 20
+)
 
 // FollowEvents gives the events that are there, and then new ones as they are written, until ctx ends or yield fails.
 func (d UserDoor) FollowEvents(ctx context.Context, f EventFilter, yield func([]remuda.Event) error) error {
