@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remuda-dev/remuda/internal/archive"
+	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
 )
 
@@ -21,8 +23,9 @@ func (p *program) admin() *cobra.Command {
 		long: "Back up, restore and move an installation: its tables, its output and its key. " +
 			"Unlike all other commands these speak to its database and its data folder, not to its control plane.",
 		example: "remuda admin backup --dir /var/lib/remuda --passphrase-file words nightly.tar.zst\n" +
-			"remuda admin restore --dir /srv/remuda --passphrase-file words nightly.tar.zst",
-	}, p.adminBackup(), p.adminRestore())
+			"remuda admin restore --dir /srv/remuda --passphrase-file words nightly.tar.zst\n" +
+			"remuda admin move --dir /var/lib/remuda postgres://remuda@db.example.com/remuda",
+	}, p.adminBackup(), p.adminRestore(), p.adminMove())
 }
 
 // placeFlags say where an installation lies, in the words of 'remuda server'.
@@ -34,12 +37,16 @@ type placeFlags struct {
 
 // place is where an installation lies.
 type place struct {
-	dir string
+	dir      string // with the key in it
+	database string // the address of a database of PostgreSQL; empty for those in the folder
+	bucket   string // for output
 }
 
 func (p *program) placeFlags(c *cobra.Command) *placeFlags {
 	f := &placeFlags{program: p, given: map[string]*string{}}
 	f.given["dir"] = c.Flags().String("dir", "", "data folder of the control plane ($REMUDA_SERVER_DIR)")
+	f.given["database"] = c.Flags().String("database", "", "postgres://… when the rows are not in the data folder ($REMUDA_SERVER_DATABASE)")
+	f.given["bucket"] = c.Flags().String("bucket", "", "where output is: file:///… or s3://…; the folder output in the data folder when left out ($REMUDA_SERVER_BUCKET)")
 	c.Flags().StringVar(&f.config, "config", "", "the control plane's file of settings, YAML ($REMUDA_SERVER_CONFIG)")
 	return f
 }
@@ -64,16 +71,52 @@ func (f *placeFlags) place() (place, error) {
 	if server.Dir == "" {
 		server.Dir = f.program.dataFolder()
 	}
-	return place{dir: server.Dir}, nil
+	p := place{dir: server.Dir, database: server.Database, bucket: server.Bucket}
+	if p.bucket != "" {
+		return p, nil
+	}
+	var err error
+	p.bucket, err = bucket.FolderAddress(filepath.Join(p.dir, outputFolder))
+	return p, err
 }
 
-// database is what the store calls where the rows lie.
-func (p place) database() string { return p.dir }
+// rows is where they are, as the store calls it.
+func (p place) rows() string {
+	if p.database != "" {
+		return p.database
+	}
+	return p.dir
+}
+
+// name is that for people: an address may hold a password.
+func (p place) name() string {
+	if p.database == "" {
+		return p.dir
+	}
+	address, err := url.Parse(p.database)
+	if err != nil {
+		return "PostgreSQL"
+	}
+	return address.Redacted()
+}
+
+// flags are those with which a control plane finds the place.
+func (p place) flags() string {
+	words := "--dir " + p.dir
+	if p.database != "" {
+		words += " --database " + p.name()
+	}
+	if own, err := bucket.FolderAddress(filepath.Join(p.dir, outputFolder)); err != nil || p.bucket != own {
+		words += " --bucket " + p.bucket
+	}
+	return words
+}
 
 // The files of a data folder beside its databases.
 const (
 	keyFile        = "key"
 	adminTokenFile = "admin-token"
+	outputFolder   = "output"
 )
 
 // keyPart reads what an installation has beside its tables.
@@ -137,7 +180,8 @@ func emptyFolder(dir string, but ...string) error {
 	}
 	but = append(but, "lock", "lost+found")
 	for _, entry := range entries {
-		if !slices.Contains(but, entry.Name()) {
+		inner, _ := os.ReadDir(filepath.Join(dir, entry.Name())) // nothing, when it is a file
+		if hollow := entry.IsDir() && len(inner) == 0; !hollow && !slices.Contains(but, entry.Name()) {
 			return failure{exitUsage, fmt.Errorf("the folder %s is not empty: it has %s; name an empty or a new one by --dir", dir, entry.Name())}
 		}
 	}

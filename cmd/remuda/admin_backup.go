@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remuda-dev/remuda/internal/archive"
+	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/store"
 )
 
 func (p *program) adminBackup() *cobra.Command {
 	var where *placeFlags
 	var key keyFlags
+	var leaveOutput bool
 	c := command(page{
 		use: "backup FILE", short: "Write an installation into one file",
 		long: "Write an installation into one file, while its control plane goes on: tables, output and key, as they are at one moment. " +
@@ -29,14 +31,15 @@ func (p *program) adminBackup() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.backUp(ctx, from, key, args[0])
+		return p.backUp(ctx, from, key, leaveOutput, args[0])
 	})
 	where = p.placeFlags(c)
 	key.closing(c)
+	c.Flags().BoolVar(&leaveOutput, "leave-output", false, "leave out what lies in the bucket, which must be kept on its own then; the last MiB of each attempt is not there")
 	return c
 }
 
-func (p *program) backUp(ctx context.Context, from place, key keyFlags, to string) (err error) {
+func (p *program) backUp(ctx context.Context, from place, key keyFlags, leaveOutput bool, to string) (err error) {
 	if to == "-" && p.terminal(p.stdout) {
 		return wrong("a backup is not for a terminal: name a file, or send standard output somewhere")
 	}
@@ -53,7 +56,7 @@ func (p *program) backUp(ctx context.Context, from place, key keyFlags, to strin
 	if err != nil {
 		return err
 	}
-	written, err := p.writeBackup(ctx, from, id, closed, to)
+	written, err := p.writeBackup(ctx, from, id, closed, leaveOutput, to)
 	if err != nil {
 		if key.keyFile != "" {
 			err = errors.Join(err, remove(key.keyFile))
@@ -68,39 +71,64 @@ func (p *program) backUp(ctx context.Context, from place, key keyFlags, to strin
 }
 
 // writeBackup answers in words what it wrote.
-func (p *program) writeBackup(ctx context.Context, from place, keyID string, closed []byte, to string) (words string, err error) {
-	snapshot, err := store.OpenSnapshot(ctx, from.database())
+func (p *program) writeBackup(ctx context.Context, from place, keyID string, closed []byte, leaveOutput bool, to string) (words string, err error) {
+	source, err := bucket.Open(ctx, from.bucket)
+	if err != nil {
+		return "", failure{exitUsage, err}
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	snapshot, err := store.OpenSnapshot(ctx, from.rows())
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
-	head := archive.Head{Version: version, Schema: snapshot.Schema, Created: time.Now(), KeyID: keyID, Key: archive.KeyApart}
+	b := backup{
+		snapshot: snapshot, closed: closed, shown: p.progress(),
+		head: archive.Head{Version: version, Schema: snapshot.Schema, Created: time.Now(), KeyID: keyID, Key: archive.KeyApart},
+	}
 	if closed != nil {
-		head.Key = archive.KeySealed
+		b.head.Key = archive.KeySealed
 	}
-	shown := p.progress()
-	write := func(w io.Writer) error {
-		defer shown.end()
-		return writeArchive(ctx, snapshot, head, closed, w, shown.note)
+	if !leaveOutput {
+		b.output = source
 	}
+	defer b.shown.end()
+	write := func(w io.Writer) error { return b.write(ctx, w) }
 	if to == "-" {
 		err = write(p.stdout)
 	} else {
 		err = writeWhole(to, write)
 	}
-	return shown.amount(), err
+	words = b.shown.amount()
+	if b.gone > 0 {
+		words += fmt.Sprintf(", without %d parts of output that are not in the bucket any more", b.gone)
+	}
+	return words, err
 }
 
-func writeArchive(ctx context.Context, from *store.Snapshot, head archive.Head, closed []byte, to io.Writer, note func(store.Progress)) error {
-	writer, err := archive.NewWriter(to, head)
+// backup is one that is being written.
+type backup struct {
+	snapshot *store.Snapshot
+	head     archive.Head
+	closed   []byte         // the key; nil when it is kept apart
+	output   *bucket.Bucket // nil when what lies in it is left out
+	shown    *progress
+	gone     int
+}
+
+func (b *backup) write(ctx context.Context, to io.Writer) error {
+	writer, err := archive.NewWriter(to, b.head)
 	if err != nil {
 		return err
 	}
-	if closed != nil {
-		err = writer.Add(archive.KeyName, closed)
+	if b.closed != nil {
+		err = writer.Add(archive.KeyName, b.closed)
+	}
+	if err == nil && b.output != nil {
+		b.gone, err = b.snapshot.WriteOutput(ctx, b.output, writer, b.shown.note)
 	}
 	if err == nil {
-		err = from.Write(ctx, writer, note)
+		err = b.snapshot.Write(ctx, writer, b.shown.note)
 	}
 	if err != nil {
 		writer.Abandon()

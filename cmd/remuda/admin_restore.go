@@ -73,7 +73,7 @@ func (p *program) restore(ctx context.Context, from string, key keyFlags, to pla
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "restored %s, as of %s, into %s\n", shown.amount(), head.Created.Local().Format(time.DateTime), to.dir)
+	fmt.Fprintf(p.stderr, "restored %s, as of %s\nstart the control plane with %s\n", shown.amount(), head.Created.Local().Format(time.DateTime), to.flags())
 	return nil
 }
 
@@ -81,26 +81,33 @@ func (p *program) restore(ctx context.Context, from string, key keyFlags, to pla
 func remains(dir string) []string {
 	left := []string{keyFile, adminTokenFile, store.Unfinished}
 	if _, err := os.Stat(filepath.Join(dir, store.Unfinished)); err == nil {
-		left = append(left, "output.db")
+		left = append(left, "output.db", outputFolder)
 	}
 	return left
 }
 
+// load fills the place, or leaves it as it was.
 func load(ctx context.Context, file *os.File, head archive.Head, part archive.KeyPart, to place, shown *progress) error {
-	loading, err := store.BeginLoading(ctx, to.database(), head.Schema, shown.note)
+	loading, err := store.BeginLoading(ctx, to.rows(), head.Schema, shown.note)
 	if err != nil {
 		return err
 	}
-	if err := loading.Restore(ctx, file, archive.Contents{}); err != nil {
-		return errors.Join(err, loading.Abandon())
-	}
-	undo, err := to.keep(part)
+	target, err := fill(ctx, to.bucket)
 	if err != nil {
 		return errors.Join(err, loading.Abandon())
 	}
-	if err := loading.Commit(ctx); err != nil {
+	err = loading.Restore(ctx, file, archive.Contents{Output: target.Restore})
+	err = errors.Join(target.Wait(), err)
+	undo := func() {}
+	if err == nil {
+		undo, err = to.keep(part)
+	}
+	if err != nil {
+		return errors.Join(err, loading.Abandon(), target.end(ctx, false))
+	}
+	err = loading.Commit(ctx)
+	if err != nil {
 		undo()
-		return err
 	}
-	return nil
+	return errors.Join(err, target.end(ctx, err == nil))
 }

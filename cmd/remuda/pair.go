@@ -46,7 +46,7 @@ type pairOptions struct {
 // startPair starts both on a listener of this machine. The caller stops it.
 func startPair(ctx context.Context, o pairOptions, listener net.Listener, url string, log *slog.Logger) (_ *pair, err error) {
 	x := &pair{runnerEnded: make(chan error, 1)}
-	x.plane, err = openPlane(ctx, planeOptions{dir: o.planeDir}, log)
+	x.plane, err = openPlane(ctx, planeOptions{dir: o.planeDir, keep: usualKeep()}, log)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
 	"github.com/remuda-dev/remuda/internal/server"
@@ -23,6 +24,7 @@ import (
 // plane is a whole control plane over one data folder: store, rules, HTTP.
 type plane struct {
 	store      *store.Store
+	bucket     *bucket.Bucket
 	rules      *control.Plane
 	server     *server.Server
 	adminToken string
@@ -32,9 +34,11 @@ type plane struct {
 // planeOptions are what 'remuda server' lets its operator choose.
 type planeOptions struct {
 	dir           string
+	database      string // the address of PostgreSQL; empty for the data folder
+	bucket        string // the address of the bucket for output; empty for a folder in the data folder
 	openMetrics   bool
 	secureCookies bool
-	outputLimit   int64
+	keep          keepSettings
 }
 
 // openPlane opens the data folder, and makes it what it must be when it is new. What is wrong with the folder is an
@@ -44,16 +48,58 @@ func openPlane(ctx context.Context, o planeOptions, log *slog.Logger) (*plane, e
 	if err != nil {
 		return nil, failure{exitUsage, err}
 	}
-	kept, err := store.Open(ctx, o.dir)
+	p, err := openIn(ctx, o, log)
 	if err != nil {
 		return nil, failure{exitUsage, errors.Join(err, lock.Close())}
 	}
-	p, err := assemble(ctx, o, kept, log)
-	if err != nil {
-		return nil, failure{exitUsage, errors.Join(err, kept.Close(), lock.Close())}
-	}
 	p.lock = lock
 	return p, nil
+}
+
+// openIn opens a plane in a folder that is held.
+func openIn(ctx context.Context, o planeOptions, log *slog.Logger) (*plane, error) {
+	address := o.database
+	if address == "" {
+		if err := settled(o.dir); err != nil {
+			return nil, err
+		}
+		address = o.dir
+	}
+	if o.bucket == "" {
+		var err error
+		if o.bucket, err = bucket.FolderAddress(filepath.Join(o.dir, outputFolder)); err != nil {
+			return nil, err
+		}
+	}
+	objects, err := bucket.Open(ctx, o.bucket)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := store.Open(ctx, address)
+	if err != nil {
+		return nil, errors.Join(err, objects.Close())
+	}
+	kept.KeepOutputIn(objects)
+	p, err := assemble(ctx, o, kept, log)
+	if err != nil {
+		return nil, errors.Join(err, kept.Close(), objects.Close())
+	}
+	p.bucket = objects
+	return p, nil
+}
+
+// settled refuses a folder whose installation is not whole, or not there any more: a new one would begin in its place.
+func settled(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, store.Unfinished)); err == nil {
+		return fmt.Errorf("a restore into %s was interrupted: repeat it", dir)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "remuda.db")); err == nil {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, "remuda.db"+moved)); err == nil {
+		return fmt.Errorf("the installation in %s was moved to another database: say which by --database", dir)
+	}
+	return nil
 }
 
 // holdFolder makes the data folder, and refuses one that another control plane uses: wake-ups do not pass between
@@ -73,12 +119,15 @@ func holdFolder(dir string) (*os.File, error) {
 }
 
 func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.Logger) (*plane, error) {
-	keys, err := vault.Open(filepath.Join(o.dir, "key"))
+	if err := sameKey(ctx, o, kept); err != nil {
+		return nil, err
+	}
+	keys, err := vault.Open(filepath.Join(o.dir, keyFile))
 	if err != nil {
 		return nil, err
 	}
-	rules := control.New(control.Options{Store: kept, Keys: keys, Log: log, OutputLimit: o.outputLimit})
-	token, err := ensureAdminToken(ctx, rules, filepath.Join(o.dir, "admin-token"))
+	rules := control.New(control.Options{Store: kept, Keys: keys, Log: log, OutputLimit: int64(o.keep.OutputLimit) << 20, Retention: o.keep.retention()})
+	token, err := ensureAdminToken(ctx, rules, filepath.Join(o.dir, adminTokenFile))
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +139,24 @@ func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.
 		store: kept, rules: rules, adminToken: token,
 		server: server.New(server.Options{Plane: rules, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics}),
 	}, nil
+}
+
+// sameKey refuses to make a key where the installation has one that is elsewhere: in PostgreSQL the folder is another
+// for each control plane.
+func sameKey(ctx context.Context, o planeOptions, kept *store.Store) error {
+	_, err := os.Stat(filepath.Join(o.dir, keyFile))
+	if o.database == "" || !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var tokens []control.TokenView
+	err = kept.Read(ctx, func(v control.View) (err error) {
+		tokens, err = v.Tokens(ctx, control.TokenQuery{Span: control.Span{Limit: 1}})
+		return err
+	})
+	if err == nil && len(tokens) > 0 {
+		err = fmt.Errorf("the database holds an installation whose key is not in %s: copy the files %s and %s from where it was begun", o.dir, keyFile, adminTokenFile)
+	}
+	return err
 }
 
 // ensureAdminToken makes the token in the file the administrator's; a new one when there is none. Whoever may read the
@@ -122,4 +189,4 @@ func (p *plane) run(ctx context.Context, listener net.Listener) error {
 }
 
 // close ends the store, after the last request.
-func (p *plane) close() error { return errors.Join(p.store.Close(), p.lock.Close()) }
+func (p *plane) close() error { return errors.Join(p.store.Close(), p.bucket.Close(), p.lock.Close()) }

@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	// Help is as wide as the terminal, of which tests have none of their own.
 	_ = os.Setenv("__FANG_TEST_WIDTH", "100")
-	testscript.Main(m, map[string]func(){
+	testscript.Main(watched{m}, map[string]func(){
 		"remuda": main,
 		// What stands beside remuda when it is installed.
 		"remuda-agent": func() {
@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //	term NAME                       sends TERM and waits for its end, which must be a good one
 //	kill9 NAME                      kills it
 //	from NAME PATTERN               waits for another line of it that matches
+//	holds BACKUP TEXT               looks for a text in a backup, without its compression
 func TestScripts(t *testing.T) {
 	// Root's tasks run as another user, who must pass through.
 	root, err := os.MkdirTemp("", "rs")
@@ -58,7 +59,7 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": cmdStart, "term": cmdTerm, "kill9": cmdKill, "from": cmdFrom,
+			"start": cmdStart, "term": cmdTerm, "kill9": cmdKill, "from": cmdFrom, "holds": cmdHolds,
 		},
 	})
 }

@@ -11,28 +11,30 @@ import (
 // serverSettings are what an operator of a control plane decides.
 type serverSettings struct {
 	listenSettings `yaml:",inline"`
+	keepSettings   `yaml:",inline"`
 	Dir            string  `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
+	Database       string  `yaml:"database" flag:"database" help:"postgres://… to keep everything but the key in PostgreSQL, where any number of control planes may use it; in the data folder when left out"`
+	Bucket         string  `yaml:"bucket" flag:"bucket" help:"where output goes that is no longer written: file:///a/folder or s3://name?region=…; the folder output in the data folder when left out"`
 	OpenMetrics    bool    `yaml:"open_metrics" flag:"open-metrics" help:"show /metrics to everybody; otherwise an admin token is asked for"`
 	SecureCookies  bool    `yaml:"secure_cookies" flag:"secure-cookies" help:"browsers reach it over TLS, though a proxy takes that off"`
-	OutputLimit    int     `yaml:"output_limit" flag:"output-limit" help:"how many MiB of output are kept of each attempt: head and tail"`
 	Logging        logging `yaml:"logging"`
 }
 
 func (p *program) serverCommand() *cobra.Command {
-	given := serverSettings{OutputLimit: 64, Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
+	given := serverSettings{keepSettings: usualKeep(), Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
 	var s *settings
 	c := command(page{
 		use: "server", short: "Run a control plane",
 		long: "Run a control plane on a data folder. The administrator's token lies in the folder, in admin-token, for its owner's eyes only.\n\n" +
 			"TERM or ^C: nothing new is accepted, requests under way are answered, then it ends. Tasks run on with their runners.",
-		example: "remuda server --dir /var/lib/remuda\nremuda server --listen :443 --tls-cert cert.pem --tls-key key.pem\nREMUDA_SERVER_LISTEN=127.0.0.1:9000 remuda server --config server.yml",
+		example: "remuda server --dir /var/lib/remuda\nremuda server --database postgres://remuda@db.example.com/remuda --bucket 's3://remuda-output?region=eu-central-1'\nremuda server --listen :443 --tls-cert cert.pem --tls-key key.pem\nREMUDA_SERVER_LISTEN=127.0.0.1:9000 remuda server --config server.yml",
 		exits:   "0 ended as it was told to, 1 it failed while it ran, 2 it could not start: wrong settings, folder or port",
 	}, cobra.NoArgs, func(ctx context.Context, _ []string) (err error) {
 		if err := s.load(); err != nil {
 			return err
 		}
-		if given.OutputLimit < 1 {
-			return wrong("--output-limit %d: expected how many MiB of output are kept, 1 at least", given.OutputLimit)
+		if err := given.check(); err != nil {
+			return err
 		}
 		if given.Dir == "" {
 			given.Dir = p.dataFolder()
@@ -65,5 +67,5 @@ func serve(ctx context.Context, given serverSettings, log *slog.Logger) (err err
 }
 
 func (s serverSettings) plane() planeOptions {
-	return planeOptions{dir: s.Dir, openMetrics: s.OpenMetrics, secureCookies: s.SecureCookies, outputLimit: int64(s.OutputLimit) << 20}
+	return planeOptions{dir: s.Dir, database: s.Database, bucket: s.Bucket, openMetrics: s.OpenMetrics, secureCookies: s.SecureCookies, keep: s.keepSettings}
 }
