@@ -66,7 +66,7 @@ var errGone = errors.New("the agent was told that the claim is not its own")
 // carryOut begins, works and reports.
 func (a *agent) carryOut(r *rand.Rand) (remuda.Result, error) {
 	pause(a.life, between(r, time.Millisecond, 200*time.Millisecond))
-	steps := 1 + r.IntN(3)
+	steps := 1 + r.IntN(2)
 	list := make([]remuda.Step, steps)
 	for n := range list {
 		list[n] = remuda.Step{Number: n, Name: "step " + strconv.Itoa(n), State: remuda.StepPending}
@@ -125,7 +125,7 @@ func (a *agent) carryOut(r *rand.Rand) (remuda.Result, error) {
 // step works and writes.
 func (a *agent) step(r *rand.Rand, n int, limit time.Time) remuda.Result {
 	out := a.streams[n]
-	for piece := range 1 + r.IntN(4) {
+	for piece := range 1 + r.IntN(3) {
 		timer := time.NewTimer(min(between(r, 0, one(r, []time.Duration{time.Second, 5 * time.Second, 20 * time.Second})), time.Until(limit)))
 		select {
 		case <-timer.C:

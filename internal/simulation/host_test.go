@@ -55,7 +55,7 @@ func (w *world) newHost(n int, r *rand.Rand) *host {
 func (h *host) start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.life != nil || h.w.isOver() {
+	if h.life != nil || h.w.isOver() || h.w.closing.Load() {
 		return
 	}
 	h.lives++

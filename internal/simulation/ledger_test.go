@@ -64,14 +64,14 @@ type ledger struct {
 	order    []string // of their ids
 	attempts map[string]*attemptTruth
 	runners  map[string]*control.RunnerRow
-	serves   map[string]map[string]bool // classes of each runner
-	limits   map[string]int             // of organizations, projects and classes
-	running  map[string]int             // of the same
-	events   []string                   // of tasks, as "type subject"
-	drained  map[string]bool            // runners that know that their drain is known
-	open     map[string]int             // syncs that are held now, of each runner
-	joined   map[string]bool            // runners whose sync waits for their classes from its arrival
-	waits    map[string]time.Time       // since when a class has both a task and an idle runner
+	serves   map[string]map[string]string // of each runner its classes, and the tokens by which it serves them
+	limits   map[string]int               // of organizations, projects and classes
+	running  map[string]int               // of the same
+	events   []string                     // of tasks, as "type subject"
+	drained  map[string]bool              // runners that know that their drain is known
+	open     map[string]int               // syncs that are held now, of each runner
+	joined   map[string]bool              // runners whose sync waits for their classes from its arrival
+	waits    map[string]time.Time         // since when a class has both a task and an idle runner
 
 	problems []broken
 }
@@ -96,7 +96,7 @@ type attemptTruth struct {
 func newLedger(w *world) *ledger {
 	return &ledger{
 		w: w, tasks: map[string]*taskTruth{}, attempts: map[string]*attemptTruth{},
-		runners: map[string]*control.RunnerRow{}, serves: map[string]map[string]bool{},
+		runners: map[string]*control.RunnerRow{}, serves: map[string]map[string]string{},
 		limits: map[string]int{}, running: map[string]int{}, drained: map[string]bool{}, open: map[string]int{},
 		joined: map[string]bool{}, waits: map[string]time.Time{},
 	}
@@ -107,7 +107,9 @@ func (l *ledger) breaks(r rule, format string, args ...any) {
 	detail := fmt.Sprintf(format, args...)
 	l.problems = append(l.problems, broken{r, detail})
 	l.w.note("BROKEN: %s: %s", r, detail)
-	l.w.stop()
+	if l.w.mutation.rule == "" || l.w.mutation.rule == r {
+		l.w.stop() // else the rule that must notice has not yet
+	}
 }
 
 // isBroken is breaks for those who do not hold the lock.
@@ -115,6 +117,13 @@ func (l *ledger) isBroken(r rule, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.breaks(r, format, args...)
+}
+
+// isEnough is true when what was to be found was found before the end.
+func (l *ledger) isEnough() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.problems, func(b broken) bool { return l.w.mutation.rule == "" || l.w.mutation.rule == b.rule })
 }
 
 func (l *ledger) found() []broken {
@@ -157,7 +166,7 @@ func (l *ledger) applies(c *call, changes []change) {
 		case *control.RunnerRow:
 			l.ofRunner(row, ch)
 		case *control.RunnerClassRow:
-			l.served(row.RunnerID)[row.ClassID] = true
+			l.served(row.RunnerID)[row.ClassID] = row.TokenID
 		case *control.TokenRow:
 			l.ofToken(row, ch)
 		case *control.OrganizationRow:
@@ -332,7 +341,7 @@ func (l *ledger) claimed(row *control.AttemptRow) {
 		l.breaks(obeyed, "task %s was cancelled, and gets claim %s", task.ID, row.ID)
 	case l.holds(row.RunnerID) > runner.Slots:
 		l.breaks(roomy, "runner %s has %d slots, and holds %d claims", row.RunnerID, runner.Slots, l.holds(row.RunnerID))
-	case !l.served(row.RunnerID)[task.ClassID]:
+	case l.served(row.RunnerID)[task.ClassID] == "":
 		l.breaks(rested, "runner %s does not serve class %s, and got claim %s", row.RunnerID, task.ClassID, row.ID)
 	}
 	delete(l.waits, task.ClassID)
@@ -372,17 +381,17 @@ func (l *ledger) ofLimit(id string, most int, ch change) {
 
 // ofToken takes the classes from runners that registered with a token that is no more.
 func (l *ledger) ofToken(row *control.TokenRow, ch change) {
-	if ch.verb != "delete" || row.ClassID == nil {
+	if ch.verb != "delete" {
 		return
 	}
 	for _, classes := range l.serves {
-		delete(classes, *row.ClassID) // each class has one token at a time here
+		maps.DeleteFunc(classes, func(_, token string) bool { return token == row.ID })
 	}
 }
 
-func (l *ledger) served(runner string) map[string]bool {
+func (l *ledger) served(runner string) map[string]string {
 	if l.serves[runner] == nil {
-		l.serves[runner] = map[string]bool{}
+		l.serves[runner] = map[string]string{}
 	}
 	return l.serves[runner]
 }

@@ -117,14 +117,7 @@ func mutationsOfClaims() []mutation {
 		}.store()},
 		{name: "a pause is not written down", rule: rested, plan: with(nil, pauseRunner), store: withoutColumns("paused")},
 		{name: "an order to drain is not written down", rule: rested, plan: with(nil, askDrain), store: withoutColumns("drain_asked")},
-		{name: "what a runner says of itself is not written down", rule: quiet, plan: with([]fault{slowBack}, drainRunner), store: spoils{
-			update: func(row control.Row, columns []string) ([]string, error) {
-				if r, of := row.(*control.RunnerRow); of && r.Draining {
-					return without(columns, "draining", "ready"), nil
-				}
-				return columns, nil
-			},
-		}.store()},
+		{name: "a held sync forgets that its runner drains", rule: quiet, plan: with([]fault{slowBack}, drainRunner), store: forgottenDrain},
 		{name: "wake-ups are lost, and nobody polls", rule: prompt, deaf: true, plan: func(p *plan) {
 			p.replicas, p.deaf, p.faults, p.strikes = 2, true, nil, nil
 		}, store: spoils{
@@ -201,7 +194,7 @@ func mutationsOfRecords() []mutation {
 			key: func(*control.SubmissionKeyRow) bool { return false },
 		}.store()},
 		{name: "a write fails now and then", rule: sound, store: spoils{
-			update: func(row control.Row, columns []string) ([]string, error) {
+			update: func(_ context.Context, row control.Row, columns []string) ([]string, error) {
 				if a, of := row.(*control.AttemptRow); of && a.ID[len(a.ID)-1] < '4' {
 					return nil, errors.New("it does not want to")
 				}
@@ -231,7 +224,9 @@ func without(columns []string, names ...string) []string {
 
 // withoutColumns leaves columns out of every update.
 func withoutColumns(names ...string) func(control.Store) control.Store {
-	return spoils{update: func(_ control.Row, columns []string) ([]string, error) { return without(columns, names...), nil }}.store()
+	return spoils{update: func(_ context.Context, _ control.Row, columns []string) ([]string, error) {
+		return without(columns, names...), nil
+	}}.store()
 }
 
 // forgetful does not look for what an earlier runner left.
@@ -266,6 +261,29 @@ func staleSweep(below control.Store) control.Store {
 			defer mu.Unlock()
 			if read, was := seen[a.ID]; was && callOf(ctx) == nil && a.State.Live() {
 				a.State, a.LastSignAt = read.State, read.LastSignAt
+			}
+		},
+	}.store()(below)
+}
+
+// forgottenDrain shows a sync that its runner wants more, whatever it said when it arrived.
+func forgottenDrain(below control.Store) control.Store {
+	var mu sync.Mutex
+	arrived := map[*call]bool{}
+	return spoils{
+		update: func(ctx context.Context, row control.Row, columns []string) ([]string, error) {
+			if _, of := row.(*control.RunnerRow); of {
+				mu.Lock()
+				defer mu.Unlock()
+				arrived[callOf(ctx)] = true
+			}
+			return columns, nil
+		},
+		runner: func(ctx context.Context, r *control.RunnerRow) {
+			mu.Lock()
+			defer mu.Unlock()
+			if c := callOf(ctx); c != nil && c.what == "sync" && arrived[c] {
+				r.Draining, r.Ready = false, true
 			}
 		},
 	}.store()(below)

@@ -59,7 +59,7 @@ func submission(r *rand.Rand, name string) remuda.Submission {
 	s := remuda.Submission{
 		Name: name, Organization: "acme", Project: project, ResourceClass: one(r, []string{"acme/linux", "acme/linux", "acme/mac"}),
 		Job:         &remuda.Job{Steps: []remuda.JobStep{{Run: &remuda.Run{Command: "true"}}}},
-		Parallelism: 1 + r.IntN(3), Priority: r.IntN(5) - 2, MaxAttempts: 1 + r.IntN(4), RetryInterrupted: r.IntN(3) == 0,
+		Parallelism: 1 + r.IntN(2), Priority: r.IntN(5) - 2, MaxAttempts: 1 + r.IntN(4), RetryInterrupted: r.IntN(3) == 0,
 		LostAfter:   remuda.Duration(between(r, 30*time.Second, 60*time.Second)),
 		CancelGrace: remuda.Duration(between(r, time.Second, 5*time.Second)),
 	}
@@ -128,7 +128,8 @@ func (p person) meddles(ctx context.Context) {
 	r := stream(p.w.plan.seed, p.name)
 	for pause(ctx, between(r, time.Second, 25*time.Second)) {
 		if r.IntN(3) > 0 {
-			id := p.w.ledger.someTask(r.IntN, func(t taskTruth) bool { return !t.State.Ended() })
+			late := r.IntN(6) == 0 // too late is refused
+			id := p.w.ledger.someTask(r.IntN, func(t taskTruth) bool { return t.State.Ended() == late })
 			if id == "" {
 				continue
 			}

@@ -31,9 +31,9 @@ func newPlan(seed uint64) plan {
 	r := stream(seed, "plan")
 	p := plan{
 		seed: seed, replicas: 1 + r.IntN(2), deaf: r.IntN(2) == 0, http: r.IntN(16) == 0,
-		trouble: between(r, 20*time.Second, 90*time.Second),
+		trouble: between(r, 15*time.Second, 80*time.Second),
 		bad:     0.02 + 0.3*r.Float64()*r.Float64(), every: between(r, 3*time.Second, 20*time.Second),
-		hosts: 2 + r.IntN(3), submitters: 1 + r.IntN(2), jobs: 1 + r.IntN(4), limits: r.IntN(2) == 0,
+		hosts: 2 + r.IntN(3), submitters: 1 + r.IntN(2), jobs: 1 + r.IntN(3), limits: r.IntN(2) == 0,
 	}
 	for _, f := range allFaults() {
 		if r.IntN(3) == 0 {

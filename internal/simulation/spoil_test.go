@@ -19,7 +19,8 @@ type spoils struct {
 	expired   func(found []control.AttemptRow) []control.AttemptRow
 	key       func(*control.SubmissionKeyRow) bool // whether it is written
 	event     func(*control.EventRow) bool         // whether it is written
-	update    func(row control.Row, columns []string) ([]string, error)
+	update    func(ctx context.Context, row control.Row, columns []string) ([]string, error)
+	runner    func(ctx context.Context, r *control.RunnerRow)
 	count     func(t control.TaskRow, queued, running int) (int, int)
 	deaf      bool // no sign of life is written down
 	output    func(control.OutputStore) control.OutputStore
@@ -65,6 +66,15 @@ func (v spoiledView) Attempt(ctx context.Context, id string) (control.AttemptVie
 		v.s.attempt(ctx, &a)
 	}
 	return a, err
+}
+
+// Get is spoiled for runners.
+func (v spoiledView) Get(ctx context.Context, row control.Row, id string) error {
+	err := v.View.Get(ctx, row, id)
+	if r, of := row.(*control.RunnerRow); of && err == nil && v.s.runner != nil {
+		v.s.runner(ctx, r)
+	}
+	return err
 }
 
 // Movable is spoiled.
@@ -142,6 +152,11 @@ func (t spoiledTx) Attempt(ctx context.Context, id string) (control.AttemptView,
 	return t.v.Attempt(ctx, id)
 }
 
+// Get is spoiled.
+func (t spoiledTx) Get(ctx context.Context, row control.Row, id string) error {
+	return t.v.Get(ctx, row, id)
+}
+
 // Movable is spoiled.
 func (t spoiledTx) Movable(ctx context.Context, id string) (control.TaskRow, error) {
 	return t.v.Movable(ctx, id)
@@ -186,7 +201,7 @@ func (t spoiledTx) Insert(ctx context.Context, row control.Row) error {
 func (t spoiledTx) Update(ctx context.Context, row control.Row, columns ...string) error {
 	if t.s.update != nil {
 		var err error
-		if columns, err = t.s.update(row, columns); err != nil || len(columns) == 0 {
+		if columns, err = t.s.update(ctx, row, columns); err != nil || len(columns) == 0 {
 			return err
 		}
 	}

@@ -36,6 +36,7 @@ type world struct {
 	stop       context.CancelFunc
 	background sync.WaitGroup
 	trouble    atomic.Bool
+	closing    atomic.Bool // no runner starts any more
 
 	mu     sync.Mutex
 	tokens map[string]string // class tokens as they are now
@@ -74,7 +75,7 @@ func simulate(t *testing.T, p plan, m mutation) (found []broken, notes string) {
 		w.run(held)
 		w.stop()
 		w.background.Wait()
-		if len(w.ledger.found()) == 0 {
+		if !w.ledger.isEnough() {
 			w.audit(held)
 		}
 		if err := held.Close(); err != nil {
@@ -177,12 +178,21 @@ func (w *world) awaitEnds() {
 // drainAll ends the runners as their operators would.
 func (w *world) drainAll() {
 	pause(w.ctx, 2*time.Second)
+	w.closing.Store(true)
+	limit := time.Now().Add(patience)
 	for _, h := range w.hosts {
-		if r := h.living(); r != nil {
-			r.Drain()
+		l := h.living()
+		if l == nil {
+			continue
+		}
+		l.Drain()
+		select {
+		case <-l.ended:
+		case <-w.ctx.Done():
+		case <-time.After(time.Until(limit)):
+			w.ledger.isBroken(everEnds, "%s does not end its runner", h.name)
 		}
 	}
-	pause(w.ctx, 3*time.Second)
 }
 
 // watch looks for idlers, once all runners had the time to notice what was broken.
