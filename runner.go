@@ -73,10 +73,11 @@ type Sync struct {
 
 // SyncAnswer comes as soon as there is anything to say, or empty when the hold is over.
 type SyncAnswer struct {
-	Claims []Claim  `json:"claims,omitempty" doc:"New ones, and live ones that the runner did not name"`
-	Cancel []string `json:"cancel,omitempty" doc:"Claims to cancel that the runner does not know to be cancelled"`
-	Lost   []string `json:"lost,omitempty" doc:"Names that are not the runner's any more: end them, say nothing"`
-	Drain  bool     `json:"drain,omitempty" doc:"Take nothing new, finish what you have, then exit"`
-	Resume int64    `json:"resume,omitempty" doc:"The number of an operator's order to leave quarantine, until the runner says that it resumed"`
-	Spread Duration `json:"spread,omitempty" doc:"When the control plane goes away, come back at any time within this, lest all runners come at once"`
+	Claims  []Claim  `json:"claims,omitempty" doc:"New ones, and live ones that the runner did not name"`
+	Cancel  []string `json:"cancel,omitempty" doc:"Claims to cancel that the runner does not know to be cancelled"`
+	Lost    []string `json:"lost,omitempty" doc:"Names that are not the runner's any more: end them, say nothing"`
+	Drain   bool     `json:"drain,omitempty" doc:"Take nothing new, finish what you have, then exit"`
+	Refused string   `json:"refused,omitempty" doc:"Why it gets nothing new, in a sentence: its version is too far from the control plane\'s"`
+	Resume  int64    `json:"resume,omitempty" doc:"The number of an operator's order to leave quarantine, until the runner says that it resumed"`
+	Spread  Duration `json:"spread,omitempty" doc:"When the control plane goes away, come back at any time within this, lest all runners come at once"`
 }

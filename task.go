@@ -68,7 +68,27 @@ type Submission struct {
 	RetryInterrupted bool              `json:"retry_interrupted,omitempty" doc:"Whether an attempt that was lost after it had begun may be repeated"`
 	Priority         int               `json:"priority,omitempty" minimum:"-100" maximum:"100" doc:"Higher goes first: one step is worth a minute of waiting"`
 	Parallelism      int               `json:"parallelism,omitempty" minimum:"0" maximum:"256" doc:"How many tasks; 1 when 0. Each knows its index and the total"`
+	Concurrency      *Concurrency      `json:"concurrency,omitempty" doc:"What else of its project it does not run beside"`
+	Capabilities     []string          `json:"capabilities,omitempty" maxItems:"20" doc:"What a runner must have to take it, such as docker"`
 }
+
+// Concurrency is the group of a job. A group is of one project, whatever the classes: at most so many tasks of all its
+// jobs run at once.
+type Concurrency struct {
+	Group  string            `json:"group" minLength:"1" maxLength:"200" doc:"Its name in the project, such as deploy-prod; made when new"`
+	Limit  int               `json:"limit,omitempty" minimum:"0" maximum:"10000" doc:"How many tasks of it run at once; 1 when 0. What the newest job says holds for all"`
+	Policy ConcurrencyPolicy `json:"policy,omitempty" enum:"queue,replace,reject" doc:"What becomes of this job while older tasks of the group have not ended: it waits, it has them cancelled, or it is refused as a conflict; queue when empty"`
+}
+
+// ConcurrencyPolicy says what becomes of a job whose group has tasks that have not ended.
+type ConcurrencyPolicy string
+
+// The policies.
+const (
+	ConcurrencyQueue   ConcurrencyPolicy = "queue"   // it waits for its turn
+	ConcurrencyReplace ConcurrencyPolicy = "replace" // it has the older ones cancelled, and waits for those that run
+	ConcurrencyReject  ConcurrencyPolicy = "reject"  // it is refused
+)
 
 // JobSubmitted is what a submission became.
 type JobSubmitted struct {
@@ -102,6 +122,8 @@ type Task struct {
 	RetryInterrupted bool       `json:"retry_interrupted"`
 	CancelRequested  bool       `json:"cancel_requested,omitempty" doc:"It was cancelled; its runner has not said yet that it ended"`
 	RetryOf          string     `json:"retry_of,omitempty" doc:"The task that this one repeats"`
+	ConcurrencyGroup string     `json:"concurrency_group,omitempty" doc:"The group of its project of which only so many run at once"`
+	Capabilities     []string   `json:"capabilities,omitempty" doc:"What a runner must have to take it"`
 	SubmittedAt      time.Time  `json:"submitted_at"`
 	StartedAt        *time.Time `json:"started_at,omitempty" doc:"When its present or last attempt was claimed"`
 	EndedAt          *time.Time `json:"ended_at,omitempty"`

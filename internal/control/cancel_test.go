@@ -174,19 +174,19 @@ func TestWhyATaskWaits(t *testing.T) {
 		"a runner comes": {func(t *testing.T, r *ranch) { must(t, r.register(1).Sync, t.Context(), remuda.Sync{Ready: true}) },
 			[]string{"a runner is taking it now"}},
 		"just registered": {func(t *testing.T, r *ranch) { r.register(1) },
-			[]string{"all 1 connected runners of acme/linux are taken: 1 not ready"}},
+			[]string{"the only runner of acme/linux is not ready"}},
 		"not ready": {func(t *testing.T, r *ranch) {
 			must(t, r.register(1).Sync, t.Context(), remuda.Sync{Reason: "the disk is full"})
-		}, []string{"all 1 connected runners of acme/linux are taken: 1 not ready (the disk is full)"}},
+		}, []string{"the only runner of acme/linux is not ready (the disk is full)"}},
 		"busy": {func(t *testing.T, r *ranch) { r.submit(hello()); r.claim(r.register(1)) },
-			[]string{"all 1 connected runners of acme/linux are taken: 1 busy"}},
+			[]string{"the only runner of acme/linux is busy"}},
 		"paused and draining": {func(t *testing.T, r *ranch) {
 			got(r.admin.PauseRunner(t.Context(), r.register(1).id, true))(t)
 			must(t, r.admin.DrainRunner, t.Context(), r.register(1).id)
-		}, []string{"all 2 connected runners of acme/linux are taken: 1 draining, 1 paused"}},
+		}, []string{"none of the 2 runners of acme/linux can take it: 1 is draining, 1 is paused"}},
 		"gone": {func(t *testing.T, r *ranch) { done(t, r.register(1).Goodbye(t.Context())) }, []string{"no runner is connected for acme/linux"}},
 		"silent": {func(t *testing.T, r *ranch) { r.register(1); time.Sleep(31 * time.Second) },
-			[]string{"no runner is connected for acme/linux; 1 were, and are silent now"}},
+			[]string{"no runner is connected for acme/linux; 1 was, and is silent now"}},
 		"at limits": {func(t *testing.T, r *ranch) {
 			r.submit(hello())
 			h := r.register(5)
@@ -194,7 +194,7 @@ func TestWhyATaskWaits(t *testing.T) {
 			got(r.admin.ChangeOrganization(t.Context(), "acme", control.OrganizationChange{TaskLimit: pointer(1)}))(t)
 			got(r.admin.ChangeProject(t.Context(), "acme", "default", control.ProjectChange{TaskLimit: pointer(1)}))(t)
 			got(r.admin.ChangeResourceClass(t.Context(), "acme/linux", control.ResourceClassChange{TaskLimit: pointer(1)}))(t)
-		}, []string{"acme is at its limit of 1 running tasks; project default is at its limit of 1 running tasks; acme/linux is at its limit of 1 running tasks"}},
+		}, []string{"acme is at its limit of 1 running task; project default is at its limit of 1 running task; acme/linux is at its limit of 1 running task"}},
 		"others are ahead": {func(t *testing.T, r *ranch) { r.submit(hello()); r.submit(hello()) },
 			[]string{"no runner is connected for acme/linux", "2 ahead of it in acme/linux"}},
 	} {

@@ -53,9 +53,9 @@ func (p *Plane) hear(topic string, n int) {
 		return
 	}
 	if freed, is := strings.CutPrefix(topic, freedPrefix); is {
-		if parts := strings.Split(freed, "/"); len(parts) == 3 && p.hub.waitsForWork() {
+		if parts := strings.Split(freed, "/"); len(parts) == 4 && p.hub.waitsForWork() {
 			select {
-			case p.freed <- TaskRow{OrganizationID: parts[0], ProjectID: parts[1], ClassID: parts[2]}:
+			case p.freed <- TaskRow{OrganizationID: parts[0], ProjectID: parts[1], ClassID: parts[2], GroupID: parts[3]}:
 			default: // the slow poll does it
 			}
 		}
@@ -66,7 +66,7 @@ func (p *Plane) hear(topic string, n int) {
 
 // freedTopic says under whose limits there is room.
 func freedTopic(t TaskRow) string {
-	return freedPrefix + t.OrganizationID + "/" + t.ProjectID + "/" + t.ClassID
+	return freedPrefix + t.OrganizationID + "/" + t.ProjectID + "/" + t.ClassID + "/" + t.GroupID
 }
 
 // following tells everybody that a task's output is followed.

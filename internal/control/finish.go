@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -50,6 +51,9 @@ func (d RunnerDoor) Finish(ctx context.Context, claimID string, r remuda.Result)
 			return t.interrupted(ctx, &attempt, &task, remuda.ReasonInfrastructure, "its runner was stopped while it ran")
 		case r.State == remuda.Failed && r.Reason == remuda.ReasonInfrastructure:
 			return t.interrupted(ctx, &attempt, &task, remuda.ReasonInfrastructure, r.Detail)
+		}
+		if r.State == remuda.Canceled {
+			return t.move(ctx, &task, r.State, "", cmp.Or(task.Detail, r.Detail)) // who wanted it says more than how it went
 		}
 		return t.move(ctx, &task, r.State, r.Reason, r.Detail)
 	})
@@ -136,7 +140,7 @@ func (t *transition) interrupted(ctx context.Context, attempt *AttemptRow, task 
 	}
 	switch {
 	case task.CancelRequested:
-		return t.move(ctx, task, remuda.Canceled, "", detail)
+		return t.move(ctx, task, remuda.Canceled, "", cmp.Or(task.Detail, detail))
 	case attempt.BegunAt != 0 && !task.RetryInterrupted:
 		return t.move(ctx, task, remuda.Failed, reason, detail)
 	case task.AttemptsUsed >= task.MaxAttempts:

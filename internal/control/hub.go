@@ -19,11 +19,23 @@ type subscription struct {
 	C      chan struct{}
 	hub    *hub
 	places map[string]*list.Element
+	has    string // what a runner is capable of, in its own words
+	by     string // the last topic by which it was woken
 }
 
 const classPrefix = "class/"
 
-func classTopic(id string) string  { return classPrefix + id }
+func classTopic(id string) string { return classPrefix + id }
+
+// workTopic wakes those of a class who have the capabilities that a lane needs. They wait for the class alone.
+func workTopic(class, needs string) string {
+	topic := classTopic(class)
+	for _, capability := range strings.Fields(needs) {
+		topic += "," + capability
+	}
+	return topic
+}
+
 func runnerTopic(id string) string { return "runner/" + id }
 func taskTopic(id string) string   { return "task/" + id }
 
@@ -56,6 +68,14 @@ func (s *subscription) join(topics ...string) {
 	}
 }
 
+// work waits for tasks of classes, as a runner that is capable of what it says.
+func (s *subscription) work(has string, classes ...string) {
+	s.hub.mu.Lock()
+	s.has = has
+	s.hub.mu.Unlock()
+	s.join(classes...)
+}
+
 // leave waits for these topics no more. A wake-up that was not used is passed on to others who wait for them, since it
 // may have been the only one.
 func (s *subscription) leave(topics ...string) {
@@ -77,6 +97,9 @@ func (s *subscription) leave(topics ...string) {
 	select {
 	case <-s.C:
 		for _, topic := range topics {
+			if class, _, _ := strings.Cut(s.by, ","); class == topic && s.by != topic {
+				s.hub.wakeLocked(s.by, 1)
+			}
 			s.hub.wakeLocked(topic, 1)
 		}
 	default:
@@ -120,20 +143,29 @@ func (h *hub) wakeAll() {
 	}
 }
 
-func (h *hub) wakeLocked(topic string, n int) int {
-	waiting := h.topics[topic]
+func (h *hub) wakeLocked(topic string, n int) (woken int) {
+	place, needs, _ := strings.Cut(topic, ",")
+	waiting := h.topics[place]
 	if waiting == nil {
 		return 0
 	}
 	if n == everyone || n > waiting.Len() {
 		n = waiting.Len()
 	}
-	for range n {
-		first := waiting.Front()
-		first.Value.(*subscription).wake()
-		waiting.MoveToBack(first)
+	next := waiting.Front()
+	for left := waiting.Len(); left > 0 && woken < n; left-- {
+		one := next
+		next = one.Next()
+		s := one.Value.(*subscription)
+		if needs != "" && len(lacking(strings.ReplaceAll(needs, ",", " "), s.has)) > 0 {
+			continue
+		}
+		s.by = topic
+		s.wake()
+		waiting.MoveToBack(one)
+		woken++
 	}
-	return n
+	return woken
 }
 
 // waits says whether anyone waits for topic.

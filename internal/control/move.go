@@ -84,7 +84,7 @@ func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, r
 		return fmt.Errorf("count task %s: %w", task.ID, err)
 	}
 	if to == remuda.Queued {
-		t.wake(classTopic(task.ClassID), 1)
+		t.wake(workTopic(task.ClassID, task.Capabilities), 1)
 	}
 	if from == remuda.Running {
 		t.freed = append(t.freed, *task)
@@ -93,25 +93,26 @@ func (t *transition) move(ctx context.Context, task *TaskRow, to remuda.State, r
 	return t.event(ctx, "task."+string(to), task.OrganizationID, task.ID, detail)
 }
 
-// wakeLimited wakes the classes whose tasks may have waited for a limit, under which there is room since a task has
-// ended. It looks outside the transaction: if it fails, the slow poll makes up for it.
+// wakeLimited wakes runners for what may have waited for a limit, under which there is room since a task has ended. It
+// looks outside the transaction: if it fails, the slow poll makes up for it.
 func (p *Plane) wakeLimited(ctx context.Context, task TaskRow) {
-	classes := map[string]int{}
+	topics := map[string]bool{}
 	err := p.store.Read(ctx, func(v View) error {
 		limited, err := v.Limited(ctx, task)
 		if err != nil || !limited {
 			return err
 		}
-		if classes, err = v.QueuedClasses(ctx, task.OrganizationID); err != nil {
-			return err
+		waiting, err := v.Waiting(ctx, task.OrganizationID)
+		for _, lane := range waiting {
+			topics[workTopic(lane.ClassID, lane.Capabilities)] = true
 		}
-		classes[task.ClassID] = 1 // another organization's tasks may have waited for the class's own limit
-		return nil
+		topics[classTopic(task.ClassID)] = true // another organization's tasks may have waited for the class's own limit
+		return err
 	})
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("look for tasks at a limit", "err", err)
 	}
-	for class := range classes {
-		p.wake(classTopic(class), 1)
+	for topic := range topics {
+		p.wake(topic, 1)
 	}
 }

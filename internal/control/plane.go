@@ -49,7 +49,8 @@ type Options struct {
 	Store       Store
 	Keys        Keys
 	Log         *slog.Logger
-	OutputLimit int64 // bytes of output kept of an attempt; 64 MiB when 0
+	OutputLimit int64  // bytes of output kept of an attempt; 64 MiB when 0
+	Version     string // of the program; what is not a release works with every runner
 	Retention   Retention
 }
 
@@ -60,6 +61,7 @@ type Plane struct {
 	log         *slog.Logger
 	hub         *hub
 	outputLimit int64
+	version     string
 
 	mu    sync.Mutex
 	syncs map[string]*heldSync // the one open sync of each runner
@@ -69,8 +71,8 @@ type Plane struct {
 	followed map[string]time.Time // tasks whose output is followed at other planes, and until when that holds
 	freed    chan TaskRow         // tasks that other planes have ended, of which there may be room under a limit
 
-	waited    map[string][]string // topics that each runner's last sync here waited for
-	lettingGo bool                // no sync is held any more
+	waited    map[string]wait // what each runner's last sync here waited for
+	lettingGo bool            // no sync is held any more
 
 	crew aside.Crew // does what held syncs need of the store
 
@@ -85,10 +87,10 @@ func New(o Options) *Plane {
 		limit = 64 << 20
 	}
 	return &Plane{
-		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit,
+		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version,
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: Now(),
 		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
-		waited: map[string][]string{}, crew: aside.NewCrew(maxSyncing),
+		waited: map[string]wait{}, crew: aside.NewCrew(maxSyncing),
 		retention: o.Retention,
 	}
 }
@@ -96,7 +98,7 @@ func New(o Options) *Plane {
 // Ready says whether the store can be used.
 func (p *Plane) Ready(ctx context.Context) error {
 	err := p.store.Read(ctx, func(v View) error {
-		_, err := v.QueuedClasses(ctx, "")
+		_, err := v.Waiting(ctx, "")
 		return err
 	})
 	if err != nil {
@@ -164,19 +166,19 @@ func (p *Plane) signsSince() Micros {
 	return p.since
 }
 
-// poll wakes one runner of each class with queued tasks: a wake-up may have been lost. If it finds a task and leaves
+// poll wakes one runner for each class in which tasks wait: a wake-up may have been lost. If it finds a task and leaves
 // others, it wakes the next.
 func (p *Plane) poll(ctx context.Context) {
-	var queued map[string]int
+	var waiting []LaneKey
 	err := p.store.Read(ctx, func(v View) (err error) {
-		queued, err = v.QueuedClasses(ctx, "")
+		waiting, err = v.Waiting(ctx, "")
 		return err
 	})
 	if err != nil {
 		return // sweep logs that the store is away
 	}
-	for class := range queued {
-		p.hub.wake(classTopic(class), 1)
+	for _, lane := range waiting {
+		p.hub.wake(workTopic(lane.ClassID, lane.Capabilities), 1)
 	}
 }
 

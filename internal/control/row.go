@@ -195,14 +195,50 @@ type SubmissionKeyRow struct {
 // Table names it.
 func (SubmissionKeyRow) Table() string { return "submission_keys" }
 
-// LaneRow is the tasks of one project in one class: what a claim looks at instead of the tasks themselves.
-type LaneRow struct {
+// GroupRow is a concurrency group of a project: at most so many of its tasks run at once, whatever their classes.
+type GroupRow struct {
 	ID        string `db:"id"`
-	ClassID   string `db:"class_id"`
 	ProjectID string `db:"project_id"`
-	Group     string `db:"concurrency_group"`
-	Queued    int    `db:"queued"`
+	Name      string `db:"name"`
+	TaskLimit int    `db:"task_limit"`
 	Running   int    `db:"running"`
+}
+
+// Table names it.
+func (GroupRow) Table() string { return "groups" }
+
+// LaneKey is what the tasks of a lane have in common, so that whoever may claim one of them may claim each.
+type LaneKey struct {
+	ClassID      string `db:"class_id"`
+	ProjectID    string `db:"project_id"`
+	Group        string `db:"concurrency_group"`
+	GroupID      string `db:"group_id"`
+	Capabilities string `db:"capabilities"`
+}
+
+// LaneRow is the tasks of one project in one class that have the same group and need the same capabilities: what a
+// claim looks at instead of the tasks themselves. The main lane, which has no group, stands for the side lanes of its
+// groups when it is decided whose turn it is.
+type LaneRow struct {
+	ID           string `db:"id"`
+	ClassID      string `db:"class_id"`
+	ProjectID    string `db:"project_id"`
+	Group        string `db:"concurrency_group"`
+	Queued       int    `db:"queued"`
+	Running      int    `db:"running"`
+	Capabilities string `db:"capabilities"` // each between two spaces of its own, in order
+
+	GroupID string `db:"group_id"`
+	MainID  string `db:"main_id"`
+	Head    int64  `db:"head"`   // of a side lane: the rank of its first task
+	Closed  bool   `db:"closed"` // of a side lane: its group is full
+
+	ProjectRunning int    `db:"project_running"` // of a main lane, as all below: in all lanes of its project in the class
+	Weight         int    `db:"weight"`          // its project's
+	Level          int    `db:"level"`           // ProjectRunning / Weight: the lowest is served first
+	Turns          int    `db:"turns"`           // claims since TurnAt was set
+	TurnAt         Micros `db:"turn_at"`         // when it had had as many turns as its weight; of a level, the first is served
+	Waits          bool   `db:"waits"`           // it or a side lane that is open has a task
 }
 
 // Table names it.
@@ -216,6 +252,8 @@ type TaskRow struct {
 	ProjectID        string          `db:"project_id"`
 	ClassID          string          `db:"class_id"`
 	LaneID           string          `db:"lane_id"`
+	GroupID          string          `db:"group_id"`     // the concurrency group's; empty for none
+	Capabilities     string          `db:"capabilities"` // that it needs, as its lane has them
 	Name             string          `db:"name"`
 	Index            int             `db:"task_index"`
 	Total            int             `db:"task_total"`
@@ -257,7 +295,14 @@ type TaskView struct {
 	Project        string `db:"project"`
 	Class          string `db:"class"`
 	Implementation string `db:"implementation"`
+	Group          string `db:"concurrency_group"`
 	LastSignAt     Micros `db:"last_sign_at"` // of the live attempt, zero when there is none
+}
+
+// GroupTask is a task of a group that has not ended, with its job's name.
+type GroupTask struct {
+	TaskRow
+	Job string `db:"job"`
 }
 
 // AttemptRow is one claim of a task.

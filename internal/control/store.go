@@ -49,11 +49,13 @@ type Tx interface {
 	Update(ctx context.Context, row Row, columns ...string) error
 	Delete(ctx context.Context, row Row) error
 
-	// Lane finds or makes the lane of a class, project and concurrency group.
-	Lane(ctx context.Context, class, project, group string) (LaneRow, error)
-	// Count adds to the numbers that limits are held against: queued of the lane; running of lane, class, project
-	// and organization.
+	// Lane finds or makes a lane.
+	Lane(ctx context.Context, key LaneKey) (LaneRow, error)
+	// Count adds to the numbers that limits are held against: queued of the lane; running of lane, group, class, project
+	// and organization. A claim, which takes from queued and adds to running, is a turn of its project, at StartedAt.
 	Count(ctx context.Context, t TaskRow, queued, running int) error
+	// Weigh has the turns of a project go by another weight.
+	Weigh(ctx context.Context, project string, weight int) error
 	// Sign records a sign of life for those of these claims that are live and this runner's.
 	Sign(ctx context.Context, runner string, claims []string, at Micros) error
 	// ReplaceClassAccess says which organizations may use a class whose access is 'some'.
@@ -93,6 +95,8 @@ type View interface {
 	Tokens(ctx context.Context, f TokenQuery) ([]TokenView, error)
 	RunnerByTokenHash(ctx context.Context, hash []byte) (RunnerRow, error)
 	Runners(ctx context.Context, f RunnerQuery) ([]RunnerView, error)
+	// RunnerStates counts the runners of a class that were seen since a time, by all that keeps one from claiming.
+	RunnerStates(ctx context.Context, class string, since, now Micros) ([]RunnerState, error)
 	// RunnerClasses are the ids of the classes that a runner may claim from: those of tokens that were not revoked.
 	RunnerClasses(ctx context.Context, runner string) ([]string, error)
 	// RunnerOwners are the ids of the organizations whose classes a runner serves.
@@ -103,6 +107,10 @@ type View interface {
 	Movable(ctx context.Context, id string) (TaskRow, error)
 	Deliverable(ctx context.Context, id string) (TaskView, error)
 	Tasks(ctx context.Context, f TaskQuery) ([]TaskView, error)
+	GroupByName(ctx context.Context, project, name string) (GroupRow, error)
+	// GroupTasks are those of a group that have not ended, as far as a move needs them, in the order in which they were
+	// submitted.
+	GroupTasks(ctx context.Context, group string) ([]GroupTask, error)
 	Attempts(ctx context.Context, task string) ([]AttemptView, error)
 	// LiveAttempts are those of a runner, without their steps, which may be much.
 	LiveAttempts(ctx context.Context, runner string) ([]AttemptView, error)
@@ -113,14 +121,15 @@ type View interface {
 	// began before them is under way, so that whoever reads on from an id misses none.
 	LastEvent(ctx context.Context) (id int64, held bool, err error)
 
-	// Claimable answers the next task for a runner of these classes under every limit, as far as a move needs it;
-	// remuda.NotFound for none.
-	Claimable(ctx context.Context, classes []string) (TaskRow, error)
-	// QueuedClasses names the classes with queued tasks, and how many; of one organization's tasks, or of all.
-	QueuedClasses(ctx context.Context, organization string) (map[string]int, error)
-	// Ahead counts the queued tasks of the class that come before a task.
-	Ahead(ctx context.Context, t TaskRow) (int, error)
-	// Limited says whether the organization, the project or the class of a task has a limit.
+	// Claimable answers the next task for a runner of these classes with these capabilities under every limit, as far as
+	// a move needs it; remuda.NotFound for none.
+	Claimable(ctx context.Context, classes, capabilities []string) (TaskRow, error)
+	// Waiting names the classes in which a main lane waits, and what capabilities the lane needs; of one organization's
+	// lanes, or of all.
+	Waiting(ctx context.Context, organization string) ([]LaneKey, error)
+	// Ahead counts the queued tasks of the class that come before a task and may run; it stops at most.
+	Ahead(ctx context.Context, t TaskRow, most int) (int, error)
+	// Limited says whether the organization, the project, the class or the group of a task has a limit.
 	Limited(ctx context.Context, t TaskRow) (bool, error)
 	// Expired lists live attempts whose runner has been silent for too long: since before unbegun when they had not
 	// begun, else for as long as their lost_after. No silence began before since. Overdue lists queued tasks that
@@ -157,6 +166,20 @@ type RunnerView struct {
 	RunnerRow
 	Classes string `db:"classes"`
 	Busy    int    `db:"busy"`
+}
+
+// RunnerState is how many runners of a class stand alike.
+type RunnerState struct {
+	Version      string `db:"version"`
+	Capabilities string `db:"capabilities"`
+	Reason       string `db:"reason"` // why they are not ready
+	Ready        bool   `db:"ready"`
+	Draining     bool   `db:"draining"` // or told to
+	Paused       bool   `db:"paused"`
+	Quarantined  bool   `db:"quarantined"`
+	Silent       bool   `db:"silent"`
+	Busy         bool   `db:"busy"` // with as many claims as they have slots
+	Count        int    `db:"n"`
 }
 
 // ClassQuery asks for classes; VisibleTo is an organization's id.

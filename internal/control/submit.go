@@ -47,7 +47,11 @@ func (d UserDoor) Submit(ctx context.Context, s remuda.Submission, idempotencyKe
 		return remuda.JobSubmitted{}, err
 	}
 	job := JobRow{ID: jobID, Name: s.Name, Implementation: implementationJob, Payload: payload, Secrets: secrets, SubmittedBy: d.user.Name}
-	err = d.p.writeIn(ctx, Beside, d.user.Name, func(t *transition) error {
+	scope := Beside
+	if s.Concurrency != nil {
+		scope = Alone // it looks for the group's other tasks
+	}
+	err = d.p.writeIn(ctx, scope, d.user.Name, func(t *transition) error {
 		class, project, err := d.target(ctx, t, &s)
 		if err != nil {
 			return err
@@ -63,7 +67,16 @@ func (d UserDoor) Submit(ctx context.Context, s remuda.Submission, idempotencyKe
 		if err := t.Insert(ctx, &job); err != nil {
 			return err
 		}
-		return t.enqueue(ctx, taskOf(s, job, project, class, t.now), s.Parallelism)
+		task := taskOf(s, job, project, class, t.now)
+		lane := LaneKey{ClassID: class.ID, ProjectID: project.ID, Capabilities: task.Capabilities}
+		if s.Concurrency != nil {
+			group, err := t.join(ctx, *s.Concurrency, project, job)
+			if err != nil {
+				return err
+			}
+			task.GroupID, lane.Group, lane.GroupID = group.ID, group.Name, group.ID
+		}
+		return t.enqueue(ctx, task, lane, s.Parallelism)
 	})
 	if err != nil {
 		return remuda.JobSubmitted{}, err
@@ -151,7 +164,7 @@ func complete(s *remuda.Submission) error {
 	case s.Priority < -100 || s.Priority > 100:
 		return remuda.Fail(remuda.Invalid, "priority is from -100 to 100")
 	}
-	return nil
+	return completeQueue(s)
 }
 
 func validJob(job remuda.Job, source remuda.Source) error {
@@ -288,7 +301,7 @@ func taskOf(s remuda.Submission, job JobRow, project ProjectRow, class ClassView
 		JobID: job.ID, OrganizationID: project.OrganizationID, ProjectID: project.ID, ClassID: class.ID,
 		Name: s.Name, Total: s.Parallelism, SubmittedBy: job.SubmittedBy,
 		Repository: s.Source.Repository, Ref: s.Source.Ref, Fork: s.Source.Fork,
-		State: remuda.Queued, Priority: s.Priority,
+		State: remuda.Queued, Priority: s.Priority, Capabilities: needs(s.Capabilities),
 		Rank:    int64(now) - int64(s.Priority)*priorityStep.Microseconds(),
 		Timeout: s.Timeout, QueueTimeout: s.QueueTimeout, CancelGrace: s.CancelGrace,
 		LostAfter:   s.LostAfter.Or(class.LostAfter).Or(defaultLostAfter),
@@ -298,8 +311,8 @@ func taskOf(s remuda.Submission, job JobRow, project ProjectRow, class ClassView
 }
 
 // enqueue inserts n queued tasks alike but for their index.
-func (t *transition) enqueue(ctx context.Context, task TaskRow, n int) error {
-	lane, err := t.Lane(ctx, task.ClassID, task.ProjectID, "")
+func (t *transition) enqueue(ctx context.Context, task TaskRow, key LaneKey, n int) error {
+	lane, err := t.Lane(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -313,6 +326,6 @@ func (t *transition) enqueue(ctx context.Context, task TaskRow, n int) error {
 			return err
 		}
 	}
-	t.wake(classTopic(task.ClassID), n)
+	t.wake(workTopic(task.ClassID, task.Capabilities), n)
 	return t.Count(ctx, task, n, 0)
 }

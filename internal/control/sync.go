@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -112,6 +113,12 @@ func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
 	h.err, h.done = err, err != nil
 }
 
+// wait is what a runner waited for, and what it is capable of.
+type wait struct {
+	has    string
+	topics []string
+}
+
 // guess waits for what the runner waited for the last time, if it is likely to be the same: then nothing can happen
 // between arriving and waiting, and one look is enough.
 func (h *heldSync) guess() {
@@ -120,9 +127,10 @@ func (h *heldSync) guess() {
 		return
 	}
 	p.mu.Lock()
-	h.waits = p.waited[h.door.id]
+	last := p.waited[h.door.id]
 	p.mu.Unlock()
-	h.woken.join(h.waits...)
+	h.waits = last.topics
+	h.woken.work(last.has, last.topics...)
 }
 
 // waitFor waits for tasks if the runner could take one: a wake-up is not to be spent on others. It answers whether that
@@ -136,11 +144,11 @@ func (h *heldSync) waitFor(seen sight) bool {
 		return false
 	}
 	h.woken.leave(h.waits...)
-	h.woken.join(topics...)
+	h.woken.work(seen.runner.Capabilities, topics...)
 	h.waits = topics
 	if p := h.door.p; topics != nil {
 		p.mu.Lock()
-		p.waited[h.door.id] = topics
+		p.waited[h.door.id] = wait{seen.runner.Capabilities, topics}
 		p.mu.Unlock()
 	}
 	return true
@@ -239,8 +247,9 @@ type sight struct {
 	runner  RunnerRow
 	classes []string
 	live    []AttemptView
-	room    int  // how many claims it can be given
-	news    bool // the runner is to learn that its word was taken
+	room    int    // how many claims it can be given
+	news    bool   // the runner is to learn that its word was taken
+	refused string // why it gets nothing new, whatever it says
 }
 
 func (s sight) topics() []string {
@@ -254,7 +263,7 @@ func (s sight) topics() []string {
 // takes says whether the runner takes a new claim.
 func (s sight) takes() bool {
 	r := s.runner
-	return r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && s.room > 0
+	return s.refused == "" && r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && s.room > 0
 }
 
 // see reads what is known of the runner, and how much it takes by what it says.
@@ -266,6 +275,7 @@ func (d RunnerDoor) see(ctx context.Context, v View, said remuda.Sync) (sight, e
 	if s.runner.GoneAt != 0 {
 		return s, remuda.Fail(remuda.Gone, "the runner said goodbye; register it again")
 	}
+	s.refused = d.p.refusal(s.runner)
 	var err error
 	if s.classes, err = v.RunnerClasses(ctx, d.id); err != nil {
 		return s, err
@@ -286,14 +296,16 @@ func (d RunnerDoor) see(ctx context.Context, v View, said remuda.Sync) (sight, e
 
 // arrive writes down what the runner says of itself, and claims for it. It has news when the runner learns from the
 // answer alone that its word was taken: that it drains, or that it was told to and did not know. One that drains and
-// holds nothing waits for that word alone, which may have been lost before.
+// holds nothing waits for that word alone, which may have been lost before. One that is refused hears it at once when it
+// is new here.
 func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duration) (seen sight, err error) {
 	err = d.p.writeIn(ctx, Claiming, "runner "+d.id, func(t *transition) error {
 		if seen, err = d.see(ctx, t, s); err != nil {
 			return err
 		}
 		row := &seen.runner
-		seen.news = row.Draining != s.Draining || row.DrainAsked && !s.Draining || s.Draining && len(s.Holding) == 0
+		first := row.LastSeenAt == row.RegisteredAt
+		seen.news = first && seen.refused != "" || row.Draining != s.Draining || row.DrainAsked && !s.Draining || s.Draining && len(s.Holding) == 0
 		if s.Draining && !row.Draining {
 			if err := t.ofRunner(ctx, "runner.draining", d.id, row.Name); err != nil {
 				return err
@@ -341,7 +353,7 @@ func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (seen sight, err er
 		if seen, err = d.see(ctx, v, s); err != nil || !seen.takes() {
 			return err
 		}
-		_, err = v.Claimable(ctx, seen.classes)
+		_, err = v.Claimable(ctx, seen.classes, strings.Fields(seen.runner.Capabilities))
 		claimable = err == nil
 		return ignoreAbsent(err)
 	})
@@ -364,7 +376,7 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 		if n == maxClaims {
 			return nil // the next sync takes more
 		}
-		task, err := t.Claimable(ctx, s.classes)
+		task, err := t.Claimable(ctx, s.classes, strings.Fields(s.runner.Capabilities))
 		if err != nil {
 			return ignoreAbsent(err)
 		}
@@ -384,7 +396,7 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 
 // answer says what the runner should know now.
 func (d RunnerDoor) answer(ctx context.Context, s remuda.Sync, seen sight) (remuda.SyncAnswer, error) {
-	answer := remuda.SyncAnswer{Drain: seen.runner.Draining || seen.runner.DrainAsked, Spread: d.p.comeBackWithin()}
+	answer := remuda.SyncAnswer{Drain: seen.runner.Draining || seen.runner.DrainAsked, Spread: d.p.comeBackWithin(), Refused: seen.refused}
 	if s.Quarantined && int64(seen.runner.ResumeAsked) > s.Resumed {
 		answer.Resume = int64(seen.runner.ResumeAsked)
 	}

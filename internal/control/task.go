@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -25,8 +26,12 @@ func wordsOfTask(t TaskView) remuda.Task {
 		Timeout: t.Timeout, QueueTimeout: t.QueueTimeout, LostAfter: t.LostAfter, CancelGrace: t.CancelGrace,
 		MaxAttempts: t.MaxAttempts, RetryInterrupted: t.RetryInterrupted,
 		CancelRequested: t.CancelRequested && !t.State.Ended(), RetryOf: t.RetryOf,
-		SubmittedAt: t.SubmittedAt.Time(), StartedAt: t.StartedAt.optional(), EndedAt: t.EndedAt.optional(),
+		ConcurrencyGroup: t.Group,
+		SubmittedAt:      t.SubmittedAt.Time(), StartedAt: t.StartedAt.optional(), EndedAt: t.EndedAt.optional(),
 		OutputRemovedAt: t.OutputRemovedAt.optional(),
+	}
+	if t.Capabilities != "" {
+		words.Capabilities = strings.Fields(t.Capabilities)
 	}
 	if t.State == remuda.Running && t.LastSignAt != 0 && time.Since(t.LastSignAt.Time()) > silentAfter {
 		words.SilentSince = t.LastSignAt.optional()
@@ -197,26 +202,10 @@ func (d UserDoor) CancelTask(ctx context.Context, id string) (remuda.Task, error
 		if err != nil {
 			return err
 		}
-		task := view.TaskRow
-		switch {
-		case task.State.Ended():
-			return remuda.Fail(remuda.Conflict, "task "+id+" has ended: it "+string(task.State))
-		case task.CancelRequested:
-			return nil
-		case task.State != remuda.Running:
-			return t.move(ctx, &task, remuda.Canceled, "", "cancelled by "+d.user.Name)
+		if view.State.Ended() {
+			return remuda.Fail(remuda.Conflict, "task "+id+" has ended already: its state is "+string(view.State))
 		}
-		attempt, err := t.Attempt(ctx, task.AttemptID)
-		if err != nil {
-			return err
-		}
-		task.CancelRequested = true
-		if err := t.Update(ctx, &task, "cancel_requested"); err != nil {
-			return err
-		}
-		t.wake(runnerTopic(attempt.RunnerID), everyone)
-		t.wake(taskTopic(id), everyone)
-		return t.event(ctx, "task.cancel-requested", task.OrganizationID, id, "")
+		return t.cancel(ctx, &view.TaskRow, "cancelled by "+d.user.Name)
 	})
 	if err != nil {
 		return remuda.Task{}, err
@@ -224,7 +213,29 @@ func (d UserDoor) CancelTask(ctx context.Context, id string) (remuda.Task, error
 	return d.Task(ctx, id)
 }
 
-// RetryTask submits a task that has ended once more, as a new task of the same job.
+// cancel ends a task that waits, and has the runner of one that runs end it. The detail says who wanted it.
+func (t *transition) cancel(ctx context.Context, task *TaskRow, detail string) error {
+	switch {
+	case task.CancelRequested:
+		return nil
+	case task.State != remuda.Running:
+		return t.move(ctx, task, remuda.Canceled, "", detail)
+	}
+	attempt, err := t.Attempt(ctx, task.AttemptID)
+	if err != nil {
+		return err
+	}
+	task.CancelRequested, task.Detail = true, detail
+	if err := t.Update(ctx, task, "cancel_requested", "detail"); err != nil {
+		return err
+	}
+	t.wake(runnerTopic(attempt.RunnerID), everyone)
+	t.wake(taskTopic(task.ID), everyone)
+	return t.event(ctx, "task.cancel-requested", task.OrganizationID, task.ID, detail)
+}
+
+// RetryTask submits a task that has ended once more, as a new task of the same job. It takes its turn in its group,
+// whatever the policy was: nothing is replaced by what is repeated, and nothing keeps it from being repeated.
 func (d UserDoor) RetryTask(ctx context.Context, id string) (remuda.Task, error) {
 	retry := ""
 	err := d.p.writeIn(ctx, Beside, d.user.Name, func(t *transition) error {
@@ -260,6 +271,7 @@ func (t *transition) again(ctx context.Context, old TaskRow, submitter string) (
 	task := TaskRow{
 		ID: newID(), JobID: old.JobID, OrganizationID: old.OrganizationID, ProjectID: old.ProjectID,
 		ClassID: old.ClassID, LaneID: old.LaneID, Name: old.Name, Index: old.Index, Total: old.Total,
+		GroupID: old.GroupID, Capabilities: old.Capabilities,
 		SubmittedBy: submitter, Repository: old.Repository, Ref: old.Ref, Fork: old.Fork, State: remuda.Queued,
 		Priority: old.Priority, Rank: int64(t.now) - int64(old.Priority)*priorityStep.Microseconds(),
 		Timeout: old.Timeout, QueueTimeout: old.QueueTimeout, LostAfter: old.LostAfter, CancelGrace: old.CancelGrace,
@@ -272,6 +284,6 @@ func (t *transition) again(ctx context.Context, old TaskRow, submitter string) (
 	if err := t.Count(ctx, task, 1, 0); err != nil {
 		return "", err
 	}
-	t.wake(classTopic(task.ClassID), 1)
+	t.wake(workTopic(task.ClassID, task.Capabilities), 1)
 	return task.ID, t.event(ctx, "task.queued", task.OrganizationID, task.ID, "retry of "+old.ID)
 }

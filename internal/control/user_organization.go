@@ -188,11 +188,11 @@ func (d UserDoor) SuggestNamespace(ctx context.Context, organization string) (st
 	return suggestion, err
 }
 
-// wakeQueued wakes a runner of each class in which an organization has queued tasks: a limit may have moved.
+// wakeQueued wakes a runner for each class in which tasks of an organization wait: a limit may have moved.
 func (t *transition) wakeQueued(ctx context.Context, organization string) error {
-	queued, err := t.QueuedClasses(ctx, organization)
-	for class := range queued {
-		t.wake(classTopic(class), 1)
+	waiting, err := t.Waiting(ctx, organization)
+	for _, lane := range waiting {
+		t.wake(workTopic(lane.ClassID, lane.Capabilities), 1)
 	}
 	return err
 }

@@ -139,6 +139,11 @@ func (d UserDoor) ChangeProject(ctx context.Context, organization, name string, 
 		if err := t.Update(ctx, &row, "visibility", "builds_forks", "task_limit", "weight"); err != nil {
 			return err
 		}
+		if c.Weight != nil {
+			if err := t.Weigh(ctx, row.ID, row.Weight); err != nil {
+				return err
+			}
+		}
 		if err := t.wakeQueued(ctx, row.OrganizationID); err != nil {
 			return err
 		}

@@ -3,13 +3,14 @@ package control
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda"
 )
+
+// mostAhead is how many tasks that come first are counted; nobody waits for the exact number of more.
+const mostAhead = 1000
 
 // Why says in words why a task waits, what to act on first.
 func (d UserDoor) Why(ctx context.Context, id string) (remuda.Why, error) {
@@ -23,7 +24,9 @@ func (d UserDoor) Why(ctx context.Context, id string) (remuda.Why, error) {
 		if task.State != remuda.Queued {
 			return nil
 		}
-		for _, look := range []func(context.Context, View, TaskView) (string, error){whyRunners, whyPolicy, whyLimits, whyAhead} {
+		for _, look := range []func(context.Context, View, TaskView) (string, error){
+			d.p.whyRunners, whyPolicy, whyLimits, whyGroup, whyAhead,
+		} {
 			reason, err := look(ctx, v, task)
 			if err != nil {
 				return err
@@ -40,55 +43,51 @@ func (d UserDoor) Why(ctx context.Context, id string) (remuda.Why, error) {
 	return why, err
 }
 
-// whyRunners counts the runners of the class by what keeps each from claiming.
-func whyRunners(ctx context.Context, v View, task TaskView) (string, error) {
+// whyRunners counts the runners of the class by what keeps each from taking the task.
+func (p *Plane) whyRunners(ctx context.Context, v View, task TaskView) (string, error) {
 	now := time.Now()
-	rows, err := v.Runners(ctx, RunnerQuery{ClassID: task.ClassID, Since: micros(now.Add(-lostRunnerAfter)), Span: Span{Limit: 1000}})
+	states, err := v.RunnerStates(ctx, task.ClassID, micros(now.Add(-lostRunnerAfter)), micros(now))
 	if err != nil {
 		return "", err
 	}
-	counts, connected, unfit := map[string]int{}, 0, ""
-	for _, r := range rows {
-		switch state := stateOf(r, now); {
-		case state == remuda.RunnerLost || state == remuda.RunnerSilent:
-			counts["silent"]++
+	var found census
+	for _, s := range states {
+		if s.Silent {
+			found.silent += s.Count
 			continue
-		case state == remuda.RunnerDraining:
-			counts["draining"]++
-		case state == remuda.RunnerPaused:
-			counts["paused"]++
-		case state == remuda.RunnerQuarantined && !r.Ready:
-			counts["in quarantine"]++
-			unfit = "; one in quarantine says: " + r.Reason
-		case !r.Ready && r.Reason != "":
-			counts["not ready ("+r.Reason+")"]++
-		case !r.Ready:
-			counts["not ready"]++
-		case r.Busy >= r.Slots:
-			counts["busy"]++
-		default:
+		}
+		keeps := p.keeps(s, task)
+		if keeps == (hindrance{}) {
 			return "", nil
 		}
-		connected++
+		found.add(keeps, s.Count)
 	}
-	if connected == 0 {
-		reason := "no runner is connected for " + task.Class
-		if n := counts["silent"]; n > 0 {
-			reason += fmt.Sprintf("; %d were, and are silent now", n)
-		}
-		return reason, nil
-	}
-	return fmt.Sprintf("all %d connected runners of %s are taken: %s", connected, task.Class, inWords(counts)) + unfit, nil
+	return found.sentence(task.Class), nil
 }
 
-func inWords(counts map[string]int) string {
-	var parts []string
-	for _, what := range slices.Sorted(maps.Keys(counts)) {
-		if what != "silent" {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[what], what))
-		}
+// keeps says what keeps runners from taking a task, what lasts longest first; nothing when nothing does.
+func (p *Plane) keeps(s RunnerState, task TaskView) hindrance {
+	lacks := lacking(task.Capabilities, s.Capabilities)
+	far := skew(s.Version, p.version)
+	switch {
+	case far != "":
+		return being(far + " (" + s.Version + "; the control plane is " + p.version + ")")
+	case len(lacks) > 0:
+		return hindrance{"lacks " + listed(lacks), "lack " + listed(lacks)}
+	case s.Draining:
+		return being("draining")
+	case s.Paused:
+		return being("paused")
+	case s.Quarantined && !s.Ready:
+		return being("in quarantine (" + s.Reason + ")")
+	case !s.Ready && s.Reason != "":
+		return being("not ready (" + s.Reason + ")")
+	case !s.Ready:
+		return being("not ready")
+	case s.Busy:
+		return being("busy")
 	}
-	return strings.Join(parts, ", ")
+	return hindrance{}
 }
 
 func whyPolicy(ctx context.Context, v View, task TaskView) (string, error) {
@@ -132,16 +131,49 @@ func whyLimits(ctx context.Context, v View, task TaskView) (string, error) {
 		{task.Class, class.Running, class.TaskLimit},
 	} {
 		if limit.limit > 0 && limit.running >= limit.limit {
-			reached = append(reached, fmt.Sprintf("%s is at its limit of %d running tasks", limit.what, limit.limit))
+			reached = append(reached, fmt.Sprintf("%s is at its limit of %s", limit.what, counting(limit.limit, "running task", "running tasks")))
 		}
 	}
 	return strings.Join(reached, "; "), nil
 }
 
-func whyAhead(ctx context.Context, v View, task TaskView) (string, error) {
-	ahead, err := v.Ahead(ctx, task.TaskRow)
-	if err != nil || ahead == 0 {
+// whyGroup names what a full group runs.
+func whyGroup(ctx context.Context, v View, task TaskView) (string, error) {
+	if task.GroupID == "" {
+		return "", nil
+	}
+	var group GroupRow
+	if err := v.Get(ctx, &group, task.GroupID); err != nil || group.Running < group.TaskLimit {
 		return "", err
+	}
+	tasks, err := v.GroupTasks(ctx, group.ID)
+	if err != nil {
+		return "", err
+	}
+	var holders []string
+	for _, one := range tasks {
+		if one.State == remuda.Running {
+			holders = append(holders, "task "+one.ID+" of job "+one.Job)
+		}
+	}
+	switch n := len(holders); {
+	case n == 0:
+		return "waits for " + group.Name, nil
+	case n == 1:
+		return "waits for " + group.Name + ": " + holders[0] + " runs", nil
+	case n > mostNamed:
+		holders = append(holders[:mostNamed], counting(n-mostNamed, "other", "others"))
+	}
+	return "waits for " + group.Name + ": " + listed(holders) + " run", nil
+}
+
+func whyAhead(ctx context.Context, v View, task TaskView) (string, error) {
+	ahead, err := v.Ahead(ctx, task.TaskRow, mostAhead+1)
+	switch {
+	case err != nil || ahead == 0:
+		return "", err
+	case ahead > mostAhead:
+		return fmt.Sprintf("more than %d ahead of it in %s", mostAhead, task.Class), nil
 	}
 	return fmt.Sprintf("%d ahead of it in %s", ahead, task.Class), nil
 }

@@ -121,7 +121,7 @@ func mutationsOfClaims() []mutation {
 		{name: "wake-ups are lost, and nobody polls", rule: prompt, deaf: true, plan: func(p *plan) {
 			p.replicas, p.deaf, p.faults, p.strikes = 2, true, nil, nil
 		}, store: spoils{
-			queued: func(map[string]int) map[string]int { return nil },
+			waiting: func([]control.LaneKey) []control.LaneKey { return nil },
 		}.store()},
 	}
 }

@@ -15,7 +15,7 @@ type spoils struct {
 	live      func([]control.AttemptView) []control.AttemptView
 	classes   func(ctx context.Context, v control.View, found []string) []string
 	claimable func(ctx context.Context, v control.View, classes []string, found control.TaskRow, err error) (control.TaskRow, error)
-	queued    func(map[string]int) map[string]int
+	waiting   func([]control.LaneKey) []control.LaneKey
 	expired   func(found []control.AttemptRow) []control.AttemptRow
 	key       func(*control.SubmissionKeyRow) bool // whether it is written
 	event     func(*control.EventRow) bool         // whether it is written
@@ -114,19 +114,19 @@ func (v spoiledView) RunnerClasses(ctx context.Context, runner string) ([]string
 }
 
 // Claimable is spoiled.
-func (v spoiledView) Claimable(ctx context.Context, classes []string) (control.TaskRow, error) {
-	t, err := v.View.Claimable(ctx, classes)
+func (v spoiledView) Claimable(ctx context.Context, classes, capabilities []string) (control.TaskRow, error) {
+	t, err := v.View.Claimable(ctx, classes, capabilities)
 	if v.s.claimable != nil {
 		t, err = v.s.claimable(ctx, v.View, classes, t, err)
 	}
 	return t, err
 }
 
-// QueuedClasses is spoiled.
-func (v spoiledView) QueuedClasses(ctx context.Context, organization string) (map[string]int, error) {
-	found, err := v.View.QueuedClasses(ctx, organization)
-	if v.s.queued != nil {
-		found = v.s.queued(found)
+// Waiting is spoiled.
+func (v spoiledView) Waiting(ctx context.Context, organization string) ([]control.LaneKey, error) {
+	found, err := v.View.Waiting(ctx, organization)
+	if v.s.waiting != nil {
+		found = v.s.waiting(found)
 	}
 	return found, err
 }
@@ -178,8 +178,8 @@ func (t spoiledTx) RunnerClasses(ctx context.Context, runner string) ([]string, 
 }
 
 // Claimable is spoiled.
-func (t spoiledTx) Claimable(ctx context.Context, classes []string) (control.TaskRow, error) {
-	return t.v.Claimable(ctx, classes)
+func (t spoiledTx) Claimable(ctx context.Context, classes, capabilities []string) (control.TaskRow, error) {
+	return t.v.Claimable(ctx, classes, capabilities)
 }
 
 // Insert may leave a row out.

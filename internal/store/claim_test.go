@@ -23,7 +23,7 @@ func claimFacts() []fact {
 		{"forks of public projects are claimed only where the class allows them", forksNeedLeave},
 		{"only tasks of the asked classes are claimed", onlyAskedClasses},
 		{"projects share a class by their weights", projectsShareByWeight},
-		{"queued classes are counted by organization", queuedClassesAreCounted},
+		{"classes and what their tasks need are known by organization", waitingIsKnown},
 		{"what is ahead of a task is counted", aheadIsCounted},
 		{"whether anything limits a task is known", limitedIsKnown},
 	}
@@ -33,7 +33,7 @@ func aLaneIsMadeOnce(t *testing.T, s control.Store) {
 	w := newTown(t, s)
 	lane := func(group string) (lane control.LaneRow) {
 		write(t, s, func(tx control.Tx) (err error) {
-			lane, err = tx.Lane(t.Context(), w.class.ID, w.project.ID, group)
+			lane, err = tx.Lane(t.Context(), control.LaneKey{ClassID: w.class.ID, ProjectID: w.project.ID, Group: group, GroupID: group})
 			return err
 		})
 		return lane
@@ -154,7 +154,7 @@ func projectsShareByWeight(t *testing.T, s control.Store) {
 	}
 }
 
-func queuedClassesAreCounted(t *testing.T, s control.Store) {
+func waitingIsKnown(t *testing.T, s control.Store) {
 	w, other := newTown(t, s), newTown(t, s)
 	w.open(t)
 	second := w.classIn(t)
@@ -163,27 +163,28 @@ func queuedClassesAreCounted(t *testing.T, s control.Store) {
 		w.queue(t, func(r *control.TaskRow) { r.ProjectID, r.OrganizationID = other.project.ID, other.organization.ID })
 	}
 	w.queue(t, func(r *control.TaskRow) { r.ClassID = second.ID })
-	for organization, expected := range map[string]map[string]int{
-		w.organization.ID:     {w.class.ID: 2, second.ID: 1},
-		other.organization.ID: {w.class.ID: 2},
-		"":                    {w.class.ID: 4, second.ID: 1},
+	w.queue(t, func(r *control.TaskRow) { r.Capabilities = " docker " })
+	for organization, expected := range map[string][]control.LaneKey{
+		w.organization.ID:     {{ClassID: w.class.ID}, {ClassID: w.class.ID, Capabilities: " docker "}, {ClassID: second.ID}},
+		other.organization.ID: {{ClassID: w.class.ID}},
+		"":                    {{ClassID: w.class.ID}, {ClassID: w.class.ID, Capabilities: " docker "}, {ClassID: second.ID}},
 	} {
-		got := read(t, s, func(v control.View) (map[string]int, error) { return v.QueuedClasses(t.Context(), organization) })
-		for class, n := range expected {
-			if got[class] != n {
-				t.Errorf("of %q %d are queued in %s, want %d", organization, got[class], class, n)
+		got := read(t, s, func(v control.View) ([]control.LaneKey, error) { return v.Waiting(t.Context(), organization) })
+		for _, key := range expected {
+			if !slices.Contains(got, key) {
+				t.Errorf("of %q wait %v, want %v", organization, got, key)
 			}
 		}
 		if organization != "" && len(got) != len(expected) {
-			t.Errorf("of %q are queued %v, want %v", organization, got, expected)
+			t.Errorf("of %q wait %v, want %v", organization, got, expected)
 		}
 	}
-	if got := len(w.taken(t, w.class.ID, second.ID)); got != 5 {
+	if got := len(w.takenWith(t, []string{"docker"}, w.class.ID, second.ID)); got != 6 {
 		t.Fatalf("%d were claimed", got)
 	}
-	got := read(t, s, func(v control.View) (map[string]int, error) { return v.QueuedClasses(t.Context(), w.organization.ID) })
+	got := read(t, s, func(v control.View) ([]control.LaneKey, error) { return v.Waiting(t.Context(), w.organization.ID) })
 	if len(got) != 0 {
-		t.Errorf("queued are %v after all were claimed", got)
+		t.Errorf("there wait %v after all were claimed", got)
 	}
 }
 
@@ -195,7 +196,7 @@ func aheadIsCounted(t *testing.T, s control.Store) {
 		tasks = append(tasks, w.queue(t, func(r *control.TaskRow) { r.Rank = int64(i / 2); r.ProjectID = []string{w.project.ID, project.ID}[i%2] }))
 	}
 	for i, task := range tasks {
-		got := read(t, s, func(v control.View) (int, error) { return v.Ahead(t.Context(), task) })
+		got := read(t, s, func(v control.View) (int, error) { return v.Ahead(t.Context(), task, 1000) })
 		if got != i {
 			t.Errorf("%d are ahead of task %d", got, i)
 		}
@@ -285,7 +286,7 @@ func TestManyClaimersTakeEachTaskOnceAndExceedNoLimit(t *testing.T) {
 }
 
 func queueMany(ctx context.Context, tx control.Tx, w *town, class string, n int) (ids []string, err error) {
-	lane, err := tx.Lane(ctx, class, w.project.ID, "")
+	lane, err := tx.Lane(ctx, control.LaneKey{ClassID: class, ProjectID: w.project.ID})
 	if err != nil {
 		return nil, err
 	}

@@ -1,75 +1,93 @@
 package store
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// counter is a row that counts tasks.
+// counter is a row that counts running tasks.
 type counter struct{ table, id string }
 
-// number is what is added to one. Only lanes count the queued.
-type number struct{ queued, running int }
-
 // counted are the tables with counters, in the order in which transactions lock their rows: none waits for another
-// that waits for it.
-func counted() []string { return []string{"organizations", "projects", "resource_classes", "lanes"} }
+// that waits for it. Lanes, by which the next claim of the same transaction goes, are counted before, and at once.
+func counted() []string { return []string{"organizations", "projects", "resource_classes"} }
 
 // count adds to a counter; nothing when there is nothing to add. PostgreSQL gathers, so that a row that everybody
 // counts in is held only at the very end.
-func (q *query) count(c counter, by number) error {
-	if c.table != "lanes" {
-		by.queued = 0
-	}
+func (q *query) count(c counter, running int) error {
 	switch {
-	case by == number{}:
+	case running == 0:
 		return nil
 	case q.postgres != nil && q.postgres.defers:
-		q.postgres.gather(c, by)
+		q.postgres.gather(c, running)
 		return nil
 	}
-	text, args := counting(c, by)
-	_, err := q.exec(text, args...)
+	_, err := q.exec(counting(c), c.id, running)
 	return err
 }
 
-func counting(c counter, by number) (string, []any) {
-	if c.table == "lanes" {
-		return "update lanes set queued = queued + $2, running = running + $3 where id = $1", []any{c.id, by.queued, by.running}
-	}
-	return "update " + c.table + " set running = running + $2 where id = $1", []any{c.id, by.running}
+func counting(c counter) string {
+	return "update " + c.table + " set running = running + $2 where id = $1"
 }
 
 // gather adds to what is to be counted.
-func (s *postgresSession) gather(c counter, by number) {
+func (s *postgresSession) gather(c counter, running int) {
 	if s.counts == nil {
-		s.counts = map[counter]number{}
+		s.counts = map[counter]int{}
 	}
-	sum := s.counts[c]
-	s.counts[c] = number{sum.queued + by.queued, sum.running + by.running}
+	s.counts[c] += running
 }
 
-// counts writes what was gathered, ahead of what reads it, and at the end.
+// counts writes what was gathered, at the end.
 func (q *query) counts() {
-	if q.postgres == nil || len(q.postgres.counts) == 0 {
+	if q.postgres == nil {
 		return
 	}
-	sorted := make([]counter, 0, len(q.postgres.counts))
-	for c := range q.postgres.counts {
-		sorted = append(sorted, c)
+	for _, c := range q.postgres.gathered() {
+		q.postgres.later(false, counting(c), []any{c.id, q.postgres.counts[c]})
+	}
+	clear(q.postgres.counts)
+}
+
+// gathered are the counters to which something is to be added, in the order in which they are locked.
+func (s *postgresSession) gathered() []counter {
+	sorted := make([]counter, 0, len(s.counts))
+	for c, running := range s.counts {
+		if running != 0 {
+			sorted = append(sorted, c)
+		}
 	}
 	order := counted()
 	slices.SortFunc(sorted, func(a, b counter) int {
 		if a.table != b.table {
 			return slices.Index(order, a.table) - slices.Index(order, b.table)
 		}
-		if a.id < b.id {
-			return -1
-		}
-		return 1
+		return strings.Compare(a.id, b.id)
 	})
-	for _, c := range sorted {
-		if by := q.postgres.counts[c]; by != (number{}) {
-			text, args := counting(c, by)
-			q.postgres.later(false, text, args)
+	return sorted
+}
+
+// running is what a row counts as running, with what this transaction has gathered for it: the rows themselves are not
+// to be locked before the end. mark adds an argument to the text.
+func (q *query) running(table, alias string, mark func(any) string) string {
+	if q.postgres == nil {
+		return alias + ".running"
+	}
+	var more strings.Builder
+	for _, c := range q.postgres.gathered() {
+		if c.table == table {
+			more.WriteString(" when " + mark(c.id) + " then cast(" + mark(q.postgres.counts[c]) + " as bigint)")
 		}
 	}
-	clear(q.postgres.counts)
+	if more.Len() == 0 {
+		return alias + ".running"
+	}
+	return "(" + alias + ".running + case " + alias + ".id" + more.String() + " else 0 end)"
+}
+
+// claiming has no claim decided from here to the transaction's end.
+func (q *query) claiming() {
+	if q.postgres != nil && q.postgres.locks {
+		q.postgres.claim()
+	}
 }

@@ -258,7 +258,6 @@ func (q *query) claimable(into any, text string, args ...any) error {
 	if s == nil || !s.locks {
 		return q.one(into, text, args...)
 	}
-	q.counts() // what this transaction claimed already
 	for range 3 {
 		if !s.claims {
 			if err := q.one(into, text, args...); err != nil {

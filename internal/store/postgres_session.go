@@ -26,7 +26,7 @@ type postgresSession struct {
 	defers  bool   // what can wait for its answer waits
 	locks   bool   // what is read in order to change it is locked
 	claims  bool   // no other claim is decided until the end
-	counts  map[counter]number
+	counts  map[counter]int
 	events  int64 // written so far
 	shift   int64 // of the numbers of events
 	shown   int64 // the newest event that was read

@@ -35,6 +35,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 		RegisteredAt: 1, LastSeenAt: 2, LastUsedAt: 3, SilentAt: 4, GoneAt: 5, Quarantined: true, ResumeAsked: 6,
 	}
 	task := control.TaskRow{
+		GroupID: "g", Capabilities: " docker ",
 		ID: newID(), JobID: w.job.ID, OrganizationID: w.organization.ID, ProjectID: w.project.ID, ClassID: w.class.ID, LaneID: lane,
 		Name: "ein Täsk", Index: 1, Total: 2, SubmittedBy: "me", Repository: "https://x", Ref: "main", Fork: true, State: remuda.Running,
 		Reason: remuda.ReasonStep, Detail: "d", Priority: -3, Rank: -1 << 40, Timeout: 1, QueueTimeout: 2, LostAfter: 3, CancelGrace: 4,
@@ -61,7 +62,11 @@ func full(t *testing.T, s control.Store) []control.Row {
 			SubmittedBy: "me", CreatedAt: 1,
 		},
 		&control.SubmissionKeyRow{ID: newID(), Request: []byte{1}, JobID: "j", CreatedAt: 2},
-		&control.LaneRow{ID: newID(), ClassID: w.class.ID, ProjectID: w.project.ID, Group: "g", Queued: 1, Running: 2},
+		&control.GroupRow{ID: newID(), ProjectID: w.project.ID, Name: "g", TaskLimit: 1, Running: 2},
+		&control.LaneRow{
+			ID: newID(), ClassID: w.class.ID, ProjectID: w.project.ID, Group: "g", Queued: 1, Running: 2, Capabilities: " docker ", GroupID: "g", MainID: "m",
+			Head: 3, Closed: true, ProjectRunning: 4, Weight: 5, Level: 6, Turns: 7, TurnAt: 8, Waits: true,
+		},
 		&task, &attempt,
 	}
 }
@@ -127,8 +132,8 @@ func absentIsNotFound(t *testing.T, s control.Store) {
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, id) })
 	missing(t, s, func(v control.View) (control.TaskView, error) { return v.Deliverable(ctx, id) })
 	missing(t, s, func(v control.View) (control.AttemptView, error) { return v.Attempt(ctx, id) })
-	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, nil) })
-	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, []string{id}) })
+	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, nil, nil) })
+	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, []string{id}, nil) })
 }
 
 func takenIsAConflict(t *testing.T, s control.Store) {
@@ -172,7 +177,7 @@ func aClassTakesAlong(t *testing.T, s control.Store) {
 	token := control.TokenRow{ID: newID(), Kind: remuda.ClassToken, Hash: []byte(newID()), ClassID: &w.class.ID}
 	insert(t, s, &token, &control.RunnerClassRow{RunnerID: w.runner.ID, ClassID: w.class.ID, TokenID: token.ID})
 	write(t, s, func(tx control.Tx) error {
-		if _, err := tx.Lane(t.Context(), w.class.ID, w.project.ID, ""); err != nil {
+		if _, err := tx.Lane(t.Context(), control.LaneKey{ClassID: w.class.ID, ProjectID: w.project.ID}); err != nil {
 			return err
 		}
 		return tx.ReplaceClassAccess(t.Context(), w.class.ID, []string{w.organization.ID})

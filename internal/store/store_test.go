@@ -147,6 +147,7 @@ type town struct {
 	project      control.ProjectRow
 	job          control.JobRow
 	runner       control.RunnerRow
+	clock        control.Micros // of claims
 }
 
 func newTown(t testing.TB, s control.Store) *town {
@@ -204,7 +205,15 @@ func (w *town) queue(t testing.TB, change func(*control.TaskRow)) control.TaskRo
 		change(&task)
 	}
 	write(t, w.s, func(tx control.Tx) error {
-		lane, err := tx.Lane(t.Context(), task.ClassID, task.ProjectID, "")
+		key := control.LaneKey{ClassID: task.ClassID, ProjectID: task.ProjectID, GroupID: task.GroupID, Capabilities: task.Capabilities}
+		if task.GroupID != "" {
+			var group control.GroupRow
+			if err := tx.Get(t.Context(), &group, task.GroupID); err != nil {
+				return err
+			}
+			key.Group = group.Name
+		}
+		lane, err := tx.Lane(t.Context(), key)
 		if err != nil {
 			return err
 		}
@@ -219,7 +228,11 @@ func (w *town) queue(t testing.TB, change func(*control.TaskRow)) control.TaskRo
 
 // take claims the next task of some classes for the town's runner, as the rules do.
 func (w *town) take(ctx context.Context, tx control.Tx, classes ...string) (control.TaskRow, control.AttemptRow, error) {
-	task, err := tx.Claimable(ctx, classes)
+	return w.takeWith(ctx, tx, nil, classes...)
+}
+
+func (w *town) takeWith(ctx context.Context, tx control.Tx, capabilities []string, classes ...string) (control.TaskRow, control.AttemptRow, error) {
+	task, err := tx.Claimable(ctx, classes, capabilities)
 	if err != nil {
 		return task, control.AttemptRow{}, err
 	}
@@ -227,7 +240,8 @@ func (w *town) take(ctx context.Context, tx control.Tx, classes ...string) (cont
 	if err := tx.Insert(ctx, &attempt); err != nil {
 		return task, attempt, err
 	}
-	task.State, task.Attempts, task.AttemptID = remuda.Running, task.Attempts+1, attempt.ID
+	w.clock++
+	task.State, task.Attempts, task.AttemptID, task.StartedAt = remuda.Running, task.Attempts+1, attempt.ID, w.clock
 	if err := tx.Update(ctx, &task, "state", "attempts", "attempt_id"); err != nil {
 		return task, attempt, err
 	}
@@ -237,10 +251,15 @@ func (w *town) take(ctx context.Context, tx control.Tx, classes ...string) (cont
 // taken claims until nothing is left to claim and answers the tasks in that order.
 func (w *town) taken(t testing.TB, classes ...string) (ids []string) {
 	t.Helper()
+	return w.takenWith(t, nil, classes...)
+}
+
+func (w *town) takenWith(t testing.TB, capabilities []string, classes ...string) (ids []string) {
+	t.Helper()
 	write(t, w.s, func(tx control.Tx) error {
 		ids = nil
 		for {
-			task, _, err := w.take(t.Context(), tx, classes...)
+			task, _, err := w.takeWith(t.Context(), tx, capabilities, classes...)
 			if remuda.KindOf(err) == remuda.NotFound {
 				return nil
 			}

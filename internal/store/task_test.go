@@ -81,7 +81,7 @@ func partsAreAsTheWhole(t *testing.T, s control.Store) {
 	move := control.TaskRow{
 		ID: row.ID, JobID: row.JobID, OrganizationID: row.OrganizationID, ProjectID: row.ProjectID, ClassID: row.ClassID, LaneID: row.LaneID,
 		State: row.State, QueueTimeout: 3, QueueUntil: 4, LostAfter: 5, MaxAttempts: 6, RetryInterrupted: true, Attempts: 7,
-		AttemptsUsed: 8, AttemptID: "a", CancelRequested: true,
+		AttemptsUsed: 8, AttemptID: "a", CancelRequested: true, Rank: 10, Detail: "d",
 	}
 	deliver := control.TaskView{
 		TaskRow: control.TaskRow{
@@ -91,7 +91,7 @@ func partsAreAsTheWhole(t *testing.T, s control.Store) {
 		Organization: w.organization.Name, Project: w.project.Name, Class: w.namespace.Name + "/" + w.class.Name, Implementation: "job",
 	}
 	movable := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, row.ID) })
-	claimable := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, []string{w.class.ID}) })
+	claimable := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, []string{w.class.ID}, nil) })
 	if diff := cmp.Diff([]control.TaskRow{move, move}, []control.TaskRow{movable, claimable}); diff != "" {
 		t.Error(diff)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"reflect"
 
-	"github.com/google/uuid"
-
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
@@ -33,30 +31,34 @@ func (t tx) Delete(_ context.Context, row control.Row) error {
 	return t.later(true, "delete from "+row.Table()+" where id = $1", id)
 }
 
-func (t tx) Lane(_ context.Context, class, project, group string) (control.LaneRow, error) {
-	err := t.later(false, `insert into lanes (id, class_id, project_id, concurrency_group, queued, running)
-		values ($1, $2, $3, $4, 0, 0) on conflict (class_id, project_id, concurrency_group) do nothing`,
-		uuid.Must(uuid.NewV7()).String(), class, project, group)
-	if err != nil {
-		return control.LaneRow{}, err
-	}
-	var lane control.LaneRow
-	err = t.one(&lane, `select * from lanes where class_id = $1 and project_id = $2 and concurrency_group = $3`, class, project, group)
-	return lane, err
-}
-
 func (t tx) Count(_ context.Context, task control.TaskRow, queued, running int) error {
-	for _, counter := range [...]counter{
-		{"lanes", task.LaneID},
+	if queued == 0 && running == 0 {
+		return nil
+	}
+	count := t.countLane
+	if task.GroupID != "" {
+		count = t.countGroup
+	}
+	if task.GroupID != "" || queued < 0 {
+		t.claiming() // it changes, or goes by, what lies in several lanes
+	}
+	if err := count(task, queued, running); err != nil || running == 0 {
+		return err
+	}
+	for _, c := range [...]counter{
 		{"organizations", task.OrganizationID},
 		{"projects", task.ProjectID},
 		{"resource_classes", task.ClassID},
 	} {
-		if err := t.count(counter, number{queued, running}); err != nil {
+		if err := t.count(c, running); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t tx) Weigh(_ context.Context, project string, weight int) error {
+	return t.later(false, `update lanes set weight = $2, level = project_running / $2, turns = 0 where project_id = $1`, project, weight)
 }
 
 func (t tx) Sign(_ context.Context, runner string, claims []string, at control.Micros) error {

@@ -172,6 +172,17 @@ func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.
 		from runners r`+c.page("r", f.Span), c.args...)
 }
 
+func (v view) RunnerStates(_ context.Context, class string, since, now control.Micros) (rows []control.RunnerState, err error) {
+	return rows, v.all(&rows, `select version, capabilities, reason, ready, draining, paused, quarantined, silent, busy, count(*) as n from (
+			select r.version, r.capabilities, case when r.ready then '' else r.reason end as reason, r.ready, r.draining or r.drain_asked as draining,
+				r.paused, r.quarantined, r.silent_at < $3 as silent,
+				(select count(*) from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun')) >= r.slots as busy
+			from runner_classes rc join runners r on r.id = rc.runner_id
+			where rc.class_id = $1 and r.gone_at = 0 and r.last_seen_at > $2) x
+		group by version, capabilities, reason, ready, draining, paused, quarantined, silent, busy
+		order by n desc, version, capabilities, reason`, class, since, now)
+}
+
 func (v view) RunnerClasses(_ context.Context, runner string) (ids []string, err error) {
 	return ids, v.all(&ids, `select x.class_id from runner_classes x join tokens t on t.id = x.token_id
 		where x.runner_id = $1 and t.revoked_at = 0 order by x.class_id`, runner)

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// Lanes are what a claim looks at instead of the tasks. A main lane stands for its project in a class: the index
+// lanes_next has those that wait in the order of their turns, so that the best is found without looking at all. Behind
+// it are the side lanes of the project's groups, those of full groups closed, in the order of their first tasks.
+
+func (t tx) Lane(_ context.Context, key control.LaneKey) (lane control.LaneRow, err error) {
+	const find = `select * from lanes where class_id = $1 and project_id = $2 and concurrency_group = $3 and capabilities = $4`
+	main := uuid.Must(uuid.NewV7()).String()
+	err = t.later(false, `insert into lanes (id, class_id, project_id, concurrency_group, queued, running, capabilities, group_id, main_id,
+			head, closed, project_running, weight, level, turns, turn_at, waits)
+		select $1, $2, p.id, '', 0, 0, $4, '', $1, 0, false, s.running, p.weight, s.running / p.weight, 0, 0, false
+		from projects p, (select coalesce(sum(l.running), 0) as running from lanes l where l.class_id = $2 and l.project_id = $3) s
+		where p.id = $3 and not exists (select 1 from lanes x
+			where x.class_id = $2 and x.project_id = $3 and x.concurrency_group = '' and x.capabilities = $4)
+		on conflict (class_id, project_id, concurrency_group, capabilities) do nothing`, main, key.ClassID, key.ProjectID, key.Capabilities)
+	if err != nil {
+		return lane, err
+	}
+	if err = t.one(&lane, find, key.ClassID, key.ProjectID, "", key.Capabilities); err != nil || key.GroupID == "" {
+		return lane, err
+	}
+	err = t.later(false, `insert into lanes (id, class_id, project_id, concurrency_group, queued, running, capabilities, group_id, main_id,
+			head, closed, project_running, weight, level, turns, turn_at, waits)
+		values ($1, $2, $3, $4, 0, 0, $5, $6, $7, 0, false, 0, 1, 0, 0, 0, false)
+		on conflict (class_id, project_id, concurrency_group, capabilities) do nothing`,
+		uuid.Must(uuid.NewV7()).String(), key.ClassID, key.ProjectID, key.Group, key.Capabilities, key.GroupID, lane.ID)
+	if err != nil {
+		return lane, err
+	}
+	lane = control.LaneRow{}
+	return lane, t.one(&lane, find, key.ClassID, key.ProjectID, key.Group, key.Capabilities)
+}
+
+// sideWaits says of a main lane whether a task of one of its groups could be claimed.
+const sideWaits = `exists (select 1 from lanes s where s.main_id = lanes.id and s.group_id <> '' and s.queued > 0 and not s.closed)`
+
+// countLane counts a task in the main lane that it lies in.
+func (t tx) countLane(task control.TaskRow, queued, running int) (err error) {
+	switch {
+	case running != 0:
+		return t.turn(task, queued, running)
+	case queued > 0:
+		err = t.later(false, `update lanes set queued = queued + $2, waits = true where id = $1`, task.LaneID, queued)
+	case queued < 0:
+		err = t.later(false, `update lanes set queued = queued + $2, waits = queued + $2 > 0 or `+sideWaits+` where id = $1`, task.LaneID, queued)
+	}
+	return err
+}
+
+// turn counts what a project runs in each of its main lanes in the class, since all of them take turns as one: one of weight
+// w is claimed from w times, then the others of its level come first. One of them may be the task's own.
+func (t tx) turn(task control.TaskRow, queued, running int) (err error) {
+	const counts = `update lanes set project_running = project_running + $3, level = (project_running + $3) / weight,
+			running = running + case when id = $4 then $3 else 0 end,
+			queued = queued + case when id = $4 then cast($5 as bigint) else 0 end,`
+	const where = ` where class_id = $1 and project_id = $2 and concurrency_group = ''`
+	if running < 0 {
+		err = t.later(false, counts+` waits = waits or id = $4 and queued + $5 > 0`+where, task.ClassID, task.ProjectID, running, task.LaneID, queued)
+		return err
+	}
+	err = t.later(false, counts+` waits = case when id = $4 then queued + $5 > 0 or `+sideWaits+` else waits end, turns = (turns + 1) % weight,
+			turn_at = case when turns + 1 >= weight then cast($6 as bigint) else turn_at end`+where,
+		task.ClassID, task.ProjectID, running, task.LaneID, queued, task.StartedAt)
+	return err
+}
+
+// countGroup counts a task of a group: its side lane, its project's turns, the group, and which of the group's lanes
+// may be claimed from.
+func (t tx) countGroup(task control.TaskRow, queued, running int) error {
+	head := `head`
+	switch {
+	case queued > 0:
+		head = `case when queued = 0 or $4 < head then $4 else head end`
+	case queued < 0:
+		head = `coalesce((select q.rank from tasks q where q.lane_id = lanes.id and q.state = 'queued' order by q.rank, q.id limit 1), head)`
+	}
+	args := []any{task.LaneID, queued, running}
+	if queued > 0 {
+		args = append(args, task.Rank)
+	}
+	err := t.later(false, `update lanes set queued = queued + $2, running = running + $3, head = `+head+` where id = $1`, args...)
+	if err != nil {
+		return err
+	}
+	if running != 0 {
+		if err := t.turn(task, 0, running); err != nil {
+			return err
+		}
+		if err := t.later(false, `update groups set running = running + $2 where id = $1`, task.GroupID, running); err != nil {
+			return err
+		}
+	}
+	return t.reopen(task.GroupID)
+}
+
+// reopen brings the lanes of a group up to date with its limit and with what runs.
+func (t tx) reopen(group string) error {
+	err := t.later(false, `update lanes set closed = (select g.running >= g.task_limit from groups g where g.id = $1) where group_id = $1 and group_id <> ''`, group)
+	if err != nil {
+		return err
+	}
+	err = t.later(false, `update lanes set waits = queued > 0 or `+sideWaits+` where id in
+		(select s.main_id from lanes s where s.group_id = $1 and s.group_id <> '')`, group)
+	return err
+}
