@@ -29,6 +29,9 @@ type Handoff struct {
 	// Environment holds what the machine's operator gives to all steps, such as PATH, LANG or HTTPS_PROXY. The agent
 	// hands on nothing of its own environment.
 	Environment map[string]string `json:"environment,omitempty"`
+
+	// SpoolLimit is how many bytes of output may wait on disk to be sent, 256 MiB when 0. Past it, steps wait.
+	SpoolLimit int64 `json:"spool_limit,omitempty"`
 }
 
 // ReadHandoff reads one Handoff up to the end of r. Unknown members are ignored, since a newer runner may send them;

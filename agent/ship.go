@@ -178,6 +178,7 @@ func (s *sender) consume(ctx context.Context, chunks <-chan remuda.Chunk) error 
 		}
 		end := chunk.Offset + int64(len(chunk.Data))
 		s.held = answer
+		s.tail.sentTo(answer.Source)
 		// An answer that was lost on its way and asked for again looks the same.
 		if answer.Length != end || answer.Source != chunk.Source {
 			return errAstray

@@ -268,3 +268,36 @@ func TestSendingEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// refusing is a plane that is too busy, or has no place, for some calls.
+type refusing struct {
+	*agenttest.Plane
+	refusals []error
+}
+
+func (r *refusing) Append(ctx context.Context, chunk remuda.Chunk) (remuda.StreamState, error) {
+	if len(r.refusals) > 0 {
+		err := r.refusals[0]
+		r.refusals = r.refusals[1:]
+		return remuda.StreamState{}, err
+	}
+	return r.Plane.Append(ctx, chunk)
+}
+
+func TestRefusalsForNowAreWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plane, spool := &refusing{Plane: agenttest.NewPlane()}, agent.NewGrowing()
+		begun(t, plane.Plane)
+		for range 100 {
+			plane.refusals = append(plane.refusals,
+				&remuda.Error{Kind: remuda.Unavailable, Detail: "the bucket for output cannot be used now", Retry: 2 * time.Second},
+				&remuda.Error{Kind: remuda.Limited, Detail: "too often", Retry: time.Second})
+		}
+		spool.Say("all of it")
+		spool.End()
+		if err := spool.Send(t.Context(), plane); err != nil {
+			t.Fatal(err)
+		}
+		wantStream(t, plane.Plane, "all of it", true)
+	})
+}

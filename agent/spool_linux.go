@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,15 @@ type spool struct {
 	pipe   *os.File // our end
 	file   *os.File
 	size   int64
+	budget *budget
 	fault  func(error)
+	hurry  chan struct{} // closed when what is in the pipe may not wait for room
+	hasten sync.Once
+
+	sending sync.Mutex
+	moved   int64 // counted in the budget
+	sent    int64 // of them, taken off again
+	freed   int64 // of those, given back to the disk
 	ended  atomic.Bool // what arrives now belongs to no step
 	ending sync.Once
 	kept   chan struct{} // closed when ended is true
@@ -40,12 +49,13 @@ const wanted = 1 << 20
 
 // openSpool opens the pipe and makes the file of step n, and moves until close. A fault of the disk is told once; from then on
 // output is lost rather than the step held up.
-func openSpool(folder Folder, n int, tail *tail, fault func(error)) (*spool, error) {
+func openSpool(folder Folder, n int, tail *tail, budget *budget, fault func(error)) (*spool, error) {
 	file, err := os.OpenFile(folder.Spool(n), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	s := &spool{tail: tail, file: file, fault: fault, kept: make(chan struct{})}
+	s := &spool{tail: tail, file: file, budget: budget, fault: fault, kept: make(chan struct{}), hurry: make(chan struct{})}
+	tail.sent = s.release
 	if err := s.openPipe(folder.pipe(n)); err != nil {
 		_ = file.Close()
 		return nil, err
@@ -91,6 +101,7 @@ func (s *spool) move() {
 		if s.ended.Load() {
 			_, err = s.pipe.Read(waste)
 		} else {
+			s.wait()
 			err = s.splice()
 		}
 		switch {
@@ -140,10 +151,68 @@ func (s *spool) moveNow(fd uintptr, most int) (int64, error) {
 		}
 		if moved > 0 {
 			s.size += moved
+			s.count(moved)
 			s.tail.grow(s.size)
 		}
 		return moved, err
 	}
+}
+
+// wait waits until there is room, or the step has ended: what it has written by then is a pipe's worth at most.
+func (s *spool) wait() {
+	for {
+		full := s.budget.full()
+		if full == nil {
+			return
+		}
+		s.tail.wait(true)
+		select {
+		case <-full:
+			s.tail.wait(false)
+		case <-s.hurry:
+			s.tail.wait(false)
+			return
+		}
+	}
+}
+
+// count counts bytes that were moved.
+func (s *spool) count(n int64) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.moved += n
+	if s.sent == math.MaxInt64 {
+		return // nobody sends it
+	}
+	s.budget.add(n)
+}
+
+// givenBack is how much is given back to the disk at once.
+const givenBack = 4 << 20
+
+// release takes off the budget what is sent, and gives its place on the disk back. Whoever reads the spool after us
+// begins where the control plane has got to.
+func (s *spool) release(to int64) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if to <= s.sent {
+		return
+	}
+	s.budget.add(min(s.sent, s.moved) - min(to, s.moved))
+	s.sent = to
+	if to == math.MaxInt64 || to-s.freed < givenBack {
+		return
+	}
+	free := to / givenBack * givenBack
+	raw, err := s.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		// Where the file system cannot, the spool stays as long as its claim.
+		_ = unix.Fallocate(int(fd), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, s.freed, free-s.freed)
+	})
+	s.freed = free
 }
 
 // drain keeps what the pipe holds at this moment, and not what goes on arriving from somebody who never ends.
@@ -177,6 +246,7 @@ func (s *spool) endKeeping() {
 
 // finish returns when all that was written before is in the file.
 func (s *spool) finish() {
+	s.hasten.Do(func() { close(s.hurry) })
 	_ = s.pipe.SetReadDeadline(time.Unix(1, 0))
 	<-s.kept
 	_ = s.output.Close()
@@ -185,6 +255,7 @@ func (s *spool) finish() {
 
 // close ends moving. Nothing that writes may be left, or it will be told that nobody reads.
 func (s *spool) close() {
+	s.hasten.Do(func() { close(s.hurry) })
 	_ = s.output.Close()
 	_ = s.pipe.Close()
 	s.moving.Wait()

@@ -25,7 +25,7 @@ const look = 100 * time.Millisecond
 // makePipes has nothing to do where there are none.
 func makePipes(Folder, int) error { return nil }
 
-func openSpool(folder Folder, n int, tail *tail, _ func(error)) (*spool, error) {
+func openSpool(folder Folder, n int, tail *tail, _ *budget, _ func(error)) (*spool, error) {
 	file, err := os.OpenFile(folder.Spool(n), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -12,6 +13,8 @@ type tail struct {
 	ended bool
 	grown time.Time
 	wake  chan struct{} // holds one
+	sent  func(to int64) // of whoever keeps the spool: its bytes are sent as far as this, or never will be
+	waits bool           // what is written has to wait
 }
 
 func newTail() *tail { return &tail{grown: time.Now(), wake: make(chan struct{}, 1)} }
@@ -48,5 +51,25 @@ func (t *tail) now() (size int64, ended bool) {
 func (t *tail) lastGrowth() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.waits {
+		return time.Now()
+	}
 	return t.grown
 }
+
+// wait says that what is written has to wait, or that it goes on.
+func (t *tail) wait(waits bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waits, t.grown = waits, time.Now()
+}
+
+// sentTo says as far as where the spool is sent.
+func (t *tail) sentTo(offset int64) {
+	if t.sent != nil {
+		t.sent(offset)
+	}
+}
+
+// release says that nobody here sends any more of it.
+func (t *tail) release() { t.sentTo(math.MaxInt64) }

@@ -31,6 +31,7 @@ type Task struct {
 	filter         *redact.Filter
 	report         *report
 	processes      processes
+	budget         *budget
 	steps          []*Step
 
 	end     func(error)     // ends the work
@@ -60,6 +61,7 @@ func newTask(o Options, steps []remuda.Step) *Task {
 		implementation: o.Implementation,
 		plane:          o.Plane,
 		processes:      processes{alone: o.Alone},
+		budget:         newBudget(h.SpoolLimit, o.Log),
 		filter:         redact.New(slices.Collect(maps.Values(h.Secrets))...),
 		report:         newReport(o.Log, steps),
 	}
@@ -145,7 +147,7 @@ func (s *Step) Name() string { return s.task.report.step(s.number).Name }
 // Start says that the step runs now, and opens its output. The steps of a task are started by one goroutine.
 func (s *Step) Start() error {
 	tail := newTail()
-	spool, err := openSpool(s.task.Folder, s.number, tail, func(err error) {
+	spool, err := openSpool(s.task.Folder, s.number, tail, s.task.budget, func(err error) {
 		s.task.end(fmt.Errorf("keep the output of step %d: %w", s.number, err))
 	})
 	if err != nil {
@@ -194,6 +196,7 @@ func (t *Task) turns(n int) (before <-chan struct{}, sent chan struct{}) {
 
 // send sends a step's output to its end.
 func (t *Task) send(sender *sender) {
+	defer sender.tail.release() // what is left is the runner's
 	switch err := sender.run(t.talk); {
 	case err == nil:
 	case errors.Is(err, remuda.Gone):
@@ -215,7 +218,8 @@ func (s *Step) Output() *os.File {
 	return s.spool.output
 }
 
-// Quiet is for how long the step has written nothing. It is zero until the step has started.
+// Quiet is for how long the step has written nothing. It is zero until the step has started, and while what it writes
+// has to wait.
 func (s *Step) Quiet() time.Duration {
 	if s.spool == nil {
 		return 0
