@@ -234,6 +234,7 @@ func (a *attempt) handOver(input *os.File) error {
 		Socket:      a.record.Socket,
 		Workspace:   a.record.Workspace,
 		Environment: a.config.Environment,
+		SpoolLimit:  a.config.SpoolLimit,
 	})
 	if err != nil {
 		return errors.New("the claim cannot be written as JSON") // The encoder's own words may quote a secret.

@@ -63,6 +63,9 @@ type Config struct {
 	// MinFree is what the disks of Dir and WorkingDirectory must have free for a task, in bytes: 1 GiB or a twentieth of
 	// the disk, whichever is less, when 0; anything will do when negative.
 	MinFree int64
+
+	// SpoolLimit is how many bytes of a task's output may wait on disk to be sent; 256 MiB when 0. Past it, its steps wait.
+	SpoolLimit int64
 }
 
 // Limits are bounds of one task's processes together; 0 means none.
