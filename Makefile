@@ -26,6 +26,10 @@ LINT_PACKAGE := github.com/golangci/golangci-lint/v2
 LINT_VERSION := $(shell awk '$$1 == "$(LINT_PACKAGE)" { print $$2 }' tools/go.mod)
 LINT = $(CACHE)/golangci-lint-$(LINT_VERSION)-$(shell go env GOVERSION)/golangci-lint
 
+# What tests speak S3 to. Its version stands in internal/s3test, too.
+VERSITYGW_VERSION := v1.8.0
+VERSITYGW = $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
+
 .PHONY: help
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -100,6 +104,14 @@ $(LINT):
 	@test -n '$(LINT_VERSION)' || { echo "tools/go.mod does not name $(LINT_PACKAGE)"; exit 1; }
 	@mkdir -p $(@D)
 	cd tools && CGO_ENABLED=0 nice go build -trimpath -o $@.$$$$ $(LINT_PACKAGE)/cmd/golangci-lint && mv $@.$$$$ $@
+
+.PHONY: tools
+tools: $(VERSITYGW) ## build what tests need besides packages of the system, once for each version
+
+# Outside of any module, so that its own go.mod counts and not ours.
+$(VERSITYGW):
+	@mkdir -p $(@D)
+	cd / && CGO_ENABLED=0 GOBIN=$(@D)/new.$$$$ nice go install -trimpath github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION) && mv $(@D)/new.$$$$/versitygw $@ && rmdir $(@D)/new.$$$$
 
 # --- Test --------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ var rooms = map[string]room{
 	"internal/proof": {wiring, "Kills what Remuda is made of, as real processes, and looks whether anything is lost."},
 
 	"internal/postgrestest": {tool, "Gives tests a PostgreSQL of their own, which ends with them."},
+	"internal/s3test":       {tool, "Gives tests a bucket that speaks S3, which ends with them."},
 
 	"internal/simulation": {wiring, "Tries the rules, the store and real runners over a road that loses, delays and repeats, in fake time."},
 
