@@ -57,11 +57,11 @@ func (p *program) move(ctx context.Context, from, to place) (err error) {
 	case to.database != "" && !strings.HasPrefix(to.database, "postgres://") && !strings.HasPrefix(to.database, "postgresql://"):
 		return wrong("%q is no address of PostgreSQL: expected postgres://user@host:5432/database, or %s", to.database, inFolder)
 	}
-	lock, err := holdFolder(from.dir)
+	release, err := holdFolder(from.dir)
 	if err != nil {
 		return failure{exitUsage, err}
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, release()) }()
 	if _, _, err := from.keyPart(); err != nil {
 		return err
 	}

@@ -56,11 +56,11 @@ func (p *program) restore(ctx context.Context, from string, key keyFlags, to pla
 	if err != nil {
 		return err
 	}
-	lock, err := holdFolder(to.dir)
+	release, err := holdFolder(to.dir)
 	if err != nil {
 		return failure{exitUsage, err}
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, release()) }()
 	if err := emptyFolder(to.dir, remains(to.dir)...); err != nil {
 		return err
 	}

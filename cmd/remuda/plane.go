@@ -28,7 +28,7 @@ type plane struct {
 	rules      *control.Plane
 	server     *server.Server
 	adminToken string
-	lock       *os.File // held while this process uses the data folder
+	release    func() error // of the data folder
 }
 
 // planeOptions are what 'remuda server' lets its operator choose.
@@ -44,15 +44,19 @@ type planeOptions struct {
 // openPlane opens the data folder, and makes it what it must be when it is new. What is wrong with the folder is an
 // error of whoever named it.
 func openPlane(ctx context.Context, o planeOptions, log *slog.Logger) (*plane, error) {
-	lock, err := holdFolder(o.dir)
+	hold := holdFolder
+	if o.database != "" {
+		hold = shareFolder
+	}
+	release, err := hold(o.dir)
 	if err != nil {
 		return nil, failure{exitUsage, err}
 	}
 	p, err := openIn(ctx, o, log)
 	if err != nil {
-		return nil, failure{exitUsage, errors.Join(err, lock.Close())}
+		return nil, failure{exitUsage, errors.Join(err, release())}
 	}
-	p.lock = lock
+	p.release = release
 	return p, nil
 }
 
@@ -102,11 +106,19 @@ func settled(dir string) error {
 	return nil
 }
 
-// holdFolder makes the data folder, and refuses one that another control plane uses: wake-ups do not pass between
-// processes over one SQLite.
-func holdFolder(dir string) (*os.File, error) {
+// shareFolder makes the data folder. What is in it beside the databases any number of control planes may use.
+func shareFolder(dir string) (release func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder %s cannot be made: %w", dir, err)
+	}
+	return func() error { return nil }, nil
+}
+
+// holdFolder makes the data folder, and refuses one that another control plane uses: wake-ups do not pass between
+// processes over one SQLite.
+func holdFolder(dir string) (release func() error, err error) {
+	if _, err := shareFolder(dir); err != nil {
+		return nil, err
 	}
 	lock, taken, err := lockFile(filepath.Join(dir, "lock"))
 	if taken {
@@ -115,7 +127,7 @@ func holdFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data folder %s cannot be used: %w", dir, err)
 	}
-	return lock, nil
+	return lock.Close, nil
 }
 
 func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.Logger) (*plane, error) {
@@ -189,4 +201,4 @@ func (p *plane) run(ctx context.Context, listener net.Listener) error {
 }
 
 // close ends the store, after the last request.
-func (p *plane) close() error { return errors.Join(p.store.Close(), p.bucket.Close(), p.lock.Close()) }
+func (p *plane) close() error { return errors.Join(p.store.Close(), p.bucket.Close(), p.release()) }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/remuda-dev/remuda/internal/postgrestest"
 )
 
 func TestMain(m *testing.M) {
@@ -36,7 +38,17 @@ func TestMain(m *testing.M) {
 //	kill9 NAME                      kills it
 //	from NAME PATTERN               waits for another line of it that matches
 //	holds BACKUP TEXT               looks for a text in a backup, without its compression
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
+
+// TestScriptsOverPostgres runs testdata/postgres. There $DATABASE and $OTHER_DATABASE are the addresses of two that
+// are empty.
+func TestScriptsOverPostgres(t *testing.T) {
+	runScripts(t, "testdata/postgres", map[string]string{
+		"DATABASE": postgrestest.Fresh(t), "OTHER_DATABASE": postgrestest.Fresh(t),
+	})
+}
+
+func runScripts(t *testing.T, dir string, variables map[string]string) {
 	// Root's tasks run as another user, who must pass through.
 	root, err := os.MkdirTemp("", "rs")
 	if err != nil {
@@ -47,7 +59,7 @@ func TestScripts(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(root) })
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", WorkdirRoot: root, RequireUniqueNames: true,
+		Dir: dir, WorkdirRoot: root, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			running := &background{of: map[string]*started{}}
 			e.Values[backgroundKey{}] = running
@@ -56,6 +68,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each command of a test with -race ends a second later
 			e.Setenv("__FANG_TEST_WIDTH", "100")
+			for name, value := range variables {
+				e.Setenv(name, value)
+			}
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -118,7 +133,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	command := exec.Command(path, args[3:]...)
 	command.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "GORACE", "KEY", "server"} {
+	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "GORACE", "KEY", "DATABASE", "OTHER_DATABASE", "server"} {
 		if value := ts.Getenv(name); value != "" {
 			command.Env = append(command.Env, name+"="+value)
 		}
