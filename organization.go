@@ -57,6 +57,17 @@ type ResourceClass struct {
 	CreatedAt     time.Time `json:"created_at"`
 }
 
+// Scaling is what whoever starts and stops runners needs to know of a resource class.
+type Scaling struct {
+	ResourceClass string `json:"resource_class" doc:"namespace/name"`
+	Queued        int    `json:"queued" doc:"Tasks that wait"`
+	Runnable      int    `json:"runnable" doc:"Of them, those for which limits, access and fork policy leave room: they wait for a runner alone"`
+	Running       int    `json:"running" doc:"Tasks that run"`
+	OldestAge     int    `json:"oldest_age" doc:"For how many seconds the oldest of the tasks that are next in line has waited; 0 when none waits"`
+	Idle          int    `json:"idle" doc:"Free slots of the runners that take tasks"`
+	Capacity      int    `json:"capacity" doc:"All their slots. Those of runners that are silent, paused, draining or in quarantine do not count; a runner of several classes counts in each"`
+}
+
 // TokenKind says at which door a token opens.
 type TokenKind string
 

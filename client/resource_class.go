@@ -58,6 +58,15 @@ func (u *User) ResourceClass(ctx context.Context, name string) (remuda.ResourceC
 	return read[remuda.ResourceClass](ctx, u, at, nil)
 }
 
+// Scaling tells how much there is to do for a class's runners.
+func (u *User) Scaling(ctx context.Context, name string) (remuda.Scaling, error) {
+	at, err := classPath(name)
+	if err != nil {
+		return remuda.Scaling{}, err
+	}
+	return read[remuda.Scaling](ctx, u, at+"/scaling", nil)
+}
+
 // ChangeResourceClass changes one.
 func (u *User) ChangeResourceClass(ctx context.Context, name string, c ResourceClassChange) (remuda.ResourceClass, error) {
 	at, err := classPath(name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ func (p *program) resourceClasses() *cobra.Command {
 	return group(page{
 		use: "resource-class", aliases: []string{"rc", "class"}, short: "Resource classes: what tasks ask for, and the pools that serve it",
 		example: "remuda resource-class create acme/linux --description 'Debian 12, 4 cores'\nremuda token create --resource-class acme/linux first-host",
-	}, p.classList(), p.classShow(), p.classCreate(), p.classUpdate(), p.classDelete())
+	}, p.classList(), p.classShow(), p.classScaling(), p.classCreate(), p.classUpdate(), p.classDelete())
 }
 
 func classColumns() []column[remuda.ResourceClass] {
@@ -73,6 +74,32 @@ func (p *program) classShow() *cobra.Command {
 			}
 			return show(p, *f, class, classDetails())
 		})
+	f = p.output(c)
+	return p.completing(c, classNames)
+}
+
+func (p *program) classScaling() *cobra.Command {
+	var f *format
+	c := p.call(page{
+		use: "scaling NAMESPACE/NAME", short: "Tell how much there is to do for a class's runners",
+		long: "Tell how much there is to do for a class's runners, for whoever starts and stops them. Of the queued tasks, runnable ones wait for a runner alone: " +
+			"limits, access and fork policy leave room for them. Idle and capacity count slots of the runners that take tasks.",
+		example: "remuda resource-class scaling acme/linux\nremuda resource-class scaling acme/linux -o json",
+	}, cobra.ExactArgs(1), func(ctx context.Context, u *client.User, args []string) error {
+		scaling, err := u.Scaling(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return show(p, *f, scaling, []column[remuda.Scaling]{
+			{name: "class", cell: func(s remuda.Scaling) string { return s.ResourceClass }},
+			{name: "queued", cell: func(s remuda.Scaling) string { return fmt.Sprint(s.Queued) }},
+			{name: "runnable", cell: func(s remuda.Scaling) string { return fmt.Sprint(s.Runnable) }},
+			{name: "running", cell: func(s remuda.Scaling) string { return fmt.Sprint(s.Running) }},
+			{name: "oldest", cell: func(s remuda.Scaling) string { return short(time.Duration(s.OldestAge) * time.Second) }},
+			{name: "idle", cell: func(s remuda.Scaling) string { return fmt.Sprint(s.Idle) }},
+			{name: "capacity", cell: func(s remuda.Scaling) string { return fmt.Sprint(s.Capacity) }},
+		})
+	})
 	f = p.output(c)
 	return p.completing(c, classNames)
 }

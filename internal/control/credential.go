@@ -87,7 +87,7 @@ func (p *Plane) claimOf(token string) string {
 	return claim
 }
 
-// Authenticate says whose token it is. Class tokens are nobody's: they only register, in the body of that call.
+// Authenticate says whose token it is. Class tokens register, in the body of that call, and open the scaler's door.
 func (p *Plane) Authenticate(ctx context.Context, bearer string) (Principal, error) {
 	switch kindOf(bearer) {
 	case kindTask:
@@ -109,14 +109,32 @@ func (p *Plane) Authenticate(ctx context.Context, bearer string) (Principal, err
 	case kindAdmin, kindOrg:
 		return p.authenticateUser(ctx, bearer)
 	case kindClass:
-		return Principal{}, remuda.Fail(remuda.Forbidden,
-			"a class token only registers runners; use an organization token here")
+		return p.authenticateClass(ctx, bearer)
 	}
 	return Principal{}, unauthenticated()
 }
 
 func unauthenticated() error {
 	return remuda.Fail(remuda.Unauthenticated, "send a valid token as 'Authorization: Bearer rmd_…'; this one is unknown or was revoked")
+}
+
+// authenticateClass finds the class of a token that registers more than once.
+func (p *Plane) authenticateClass(ctx context.Context, bearer string) (Principal, error) {
+	var token TokenView
+	err := p.store.Read(ctx, func(v View) (err error) {
+		token, err = v.TokenByHash(ctx, hashToken(bearer))
+		return err
+	})
+	switch {
+	case errors.Is(err, remuda.NotFound) || err == nil && (token.ClassID == nil || token.RevokedAt != 0 || token.expired(Now())):
+		return Principal{}, unauthenticated()
+	case err != nil:
+		return Principal{}, fmt.Errorf("authenticate class token: %w", err)
+	case token.SingleUse:
+		return Principal{}, remuda.Fail(remuda.Forbidden, "a single-use class token registers a runner, and nothing else")
+	}
+	p.touchToken(ctx, token.TokenRow)
+	return Principal{Class: *token.ClassID}, nil
 }
 
 func (p *Plane) authenticateUser(ctx context.Context, bearer string) (Principal, error) {

@@ -27,6 +27,7 @@ type Principal struct {
 	User   *User
 	Runner string // runner id
 	Claim  string // claim id
+	Class  string // of a class token: its class's id
 }
 
 // UserDoor has what people and their programs may call.

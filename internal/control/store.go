@@ -127,6 +127,9 @@ type View interface {
 	// Waiting names the classes in which a main lane waits, and what capabilities the lane needs; of one organization's
 	// lanes, or of all.
 	Waiting(ctx context.Context, organization string) ([]LaneKey, error)
+	// Demand lists the lanes with queued tasks of a class, or of all; Capacity sums up their runners' slots.
+	Demand(ctx context.Context, class string) ([]DemandRow, error)
+	Capacity(ctx context.Context, class string, now Micros) ([]CapacityRow, error)
 	// Ahead counts the queued tasks of the class that come before a task and may run; it stops at most.
 	Ahead(ctx context.Context, t TaskRow, most int) (int, error)
 	// Limited says whether the organization, the project, the class or the group of a task has a limit.

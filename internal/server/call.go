@@ -90,7 +90,15 @@ const maxToken = 512
 
 // admits tells whether a principal may stand at this door.
 func (d door) admits(p control.Principal, param func(string) string) error {
+	if p.Class != "" && d != scaler {
+		return remuda.Fail(remuda.Forbidden, "a class token only registers runners and reads the scaling of its class; use an organization token here")
+	}
 	switch d {
+	case scaler:
+		if p.User != nil || p.Class != "" {
+			return nil
+		}
+		return remuda.Fail(remuda.Forbidden, "this call is for whoever starts runners: use the class token, an organization token or an admin token")
 	case user:
 		if p.User != nil {
 			return nil
@@ -127,6 +135,22 @@ func (b *byUser) Resolve(ctx huma.Context) []error {
 	c := ctx.(*call)
 	b.who = *c.principal.User
 	b.door = c.server.plane.AsUser(b.who)
+	return nil
+}
+
+// byScaler is embedded in the input of operations at the scalers' door.
+type byScaler struct {
+	scaling func(ctx context.Context, class string) (remuda.Scaling, error)
+}
+
+// Resolve opens the door, which is another one for users than for holders of a class token.
+func (b *byScaler) Resolve(ctx huma.Context) []error {
+	c := ctx.(*call)
+	if c.principal.User != nil {
+		b.scaling = c.server.plane.AsUser(*c.principal.User).Scaling
+	} else {
+		b.scaling = c.server.plane.AsScaler(c.principal.Class).Scaling
+	}
 	return nil
 }
 

@@ -30,6 +30,14 @@ var planeMetrics = map[string]*prometheus.Desc{
 		"Tasks that have not ended, by resource class and state.", []string{"resource_class", "state"}, nil),
 	"connected": prometheus.NewDesc("remuda_class_runners",
 		"Connected runners, by resource class.", []string{"resource_class"}, nil),
+	"runnable": prometheus.NewDesc("remuda_class_runnable_tasks",
+		"Queued tasks that wait for a runner alone, by resource class.", []string{"resource_class"}, nil),
+	"oldest": prometheus.NewDesc("remuda_class_oldest_task_seconds",
+		"How long the oldest of the tasks next in line has waited, by resource class.", []string{"resource_class"}, nil),
+	"idle": prometheus.NewDesc("remuda_class_idle_slots",
+		"Free slots of the runners that take tasks, by resource class.", []string{"resource_class"}, nil),
+	"capacity": prometheus.NewDesc("remuda_class_slots",
+		"All slots of the runners that take tasks, by resource class.", []string{"resource_class"}, nil),
 	"runners": prometheus.NewDesc("remuda_runners",
 		"Registered runners, by state.", []string{"state"}, nil),
 	"up": prometheus.NewDesc("remuda_store_up",
@@ -60,12 +68,21 @@ func collect(ctx context.Context, door control.UserDoor, out chan<- prometheus.M
 	gauge := func(name string, value int, labels ...string) {
 		out <- prometheus.MustNewConstMetric(planeMetrics[name], prometheus.GaugeValue, float64(value), labels...)
 	}
-	err := each(func(q control.PageQuery) (remuda.Page[remuda.ResourceClass], error) {
+	scalings, err := door.Scalings(ctx)
+	if err != nil {
+		return err
+	}
+	err = each(func(q control.PageQuery) (remuda.Page[remuda.ResourceClass], error) {
 		return door.ResourceClasses(ctx, control.ResourceClassFilter{}, q)
 	}, func(class remuda.ResourceClass) {
 		gauge("tasks", class.Queued, class.Name, string(remuda.Queued))
 		gauge("tasks", class.Running, class.Name, string(remuda.Running))
 		gauge("connected", class.Runners, class.Name)
+		scaling := scalings[class.Name]
+		gauge("runnable", scaling.Runnable, class.Name)
+		gauge("oldest", scaling.OldestAge, class.Name)
+		gauge("idle", scaling.Idle, class.Name)
+		gauge("capacity", scaling.Capacity, class.Name)
 	})
 	if err != nil {
 		return err

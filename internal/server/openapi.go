@@ -84,6 +84,8 @@ func (secretText) Schema(huma.Registry) *huma.Schema {
 // securitySchemes are the doors as OpenAPI knows them.
 func securitySchemes() map[string]*huma.SecurityScheme {
 	return map[string]*huma.SecurityScheme{
+		securityOf("class"): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_cls_…",
+			Description: "A class token that is for more than a single use: registers runners, in the body of that call, and reads the scaling of its class."},
 		securityOf(user): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_org_… or rmd_adm_…",
 			Description: "An organization token acts for a person or program in one organization, by role; an admin token for the instance's administrator."},
 		securityOf(runner): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_run_…",
@@ -99,6 +101,9 @@ func securityOf(d door) string { return string(d) + "Token" }
 func (s *Server) describe(r *route, op *huma.Operation) {
 	if r.door != anyone {
 		op.Security = []map[string][]string{{securityOf(r.door): {}}}
+	}
+	if r.door == scaler {
+		op.Security = []map[string][]string{{securityOf(user): {}}, {securityOf("class"): {}}}
 	}
 	if r.id == "metrics" {
 		op.Security = []map[string][]string{{securityOf(user): {}}, {}}

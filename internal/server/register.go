@@ -14,12 +14,13 @@ import (
 // A door says who may call an operation.
 type door string
 
-// The doors. A class token opens none of them: it is part of a registration.
+// The doors. A class token opens none of them but the scalers': it is part of a registration.
 const (
 	anyone door = "anyone"
 	user   door = "user"   // people and their programs: organization tokens and admin tokens
 	runner door = "runner" // a registered runner, for itself
 	task   door = "task"   // a task-agent, for its own claim
+	scaler door = "scaler" // who starts and stops runners: users, and whoever has a class token
 )
 
 // route is what the server knows of an operation beside its handler.
@@ -95,10 +96,19 @@ func forTask[I, O any, P interface {
 	register(s, task, pattern, id, handle, options)
 }
 
+// forScaler registers an operation at the scalers' door; its input embeds byScaler.
+func forScaler[I, O any, P interface {
+	*I
+	scaler() *byScaler
+}](s *Server, pattern, id string, handle func(context.Context, *I) (O, error), options ...option) {
+	register(s, scaler, pattern, id, handle, options)
+}
+
 // The marks by which the compiler holds doors and inputs together.
 func (b *byUser) user() *byUser       { return b }
 func (b *byRunner) runner() *byRunner { return b }
 func (b *byTask) task() *byTask       { return b }
+func (b *byScaler) scaler() *byScaler { return b }
 
 func register[I, O any](s *Server, d door, pattern, id string, handle func(context.Context, *I) (O, error), options []option) {
 	r, op := s.operation(d, pattern, id)
@@ -114,7 +124,7 @@ func register[I, O any](s *Server, d door, pattern, id string, handle func(conte
 	}
 	s.mux.waits[r.pattern()] = r.waits
 	op.MaxBodyBytes, op.BodyReadTimeout = r.limit+1, -1
-	op.RejectUnknownQueryParameters = d == user || d == anyone && r.content == ""
+	op.RejectUnknownQueryParameters = d == user || d == scaler || d == anyone && r.content == ""
 	op.Middlewares = huma.Middlewares{s.enter(r)}
 
 	var out O

@@ -59,6 +59,15 @@ func showResourceClass(ctx context.Context, in *resourceClassInput) (remuda.Reso
 	return in.door.ResourceClass(ctx, in.whole())
 }
 
+type scalingInput struct {
+	byScaler
+	ClassName
+}
+
+func showScaling(ctx context.Context, in *scalingInput) (remuda.Scaling, error) {
+	return in.scaling(ctx, in.whole())
+}
+
 type resourceClassChange struct {
 	Description   *string          `json:"description,omitempty" maxLength:"1000" example:"Linux with 8 cores"`
 	Access        *remuda.Access   `json:"access,omitempty" enum:"owner,some,all" doc:"Who may use it beside its owner"`

@@ -39,6 +39,7 @@ func addRoutes(s *Server) {
 	forUser(s, "GET "+v1+"/resource-classes/{namespace}/{name}", "show-resource-class", showResourceClass)
 	forUser(s, "PATCH "+v1+"/resource-classes/{namespace}/{name}", "change-resource-class", changeResourceClass)
 	forUser(s, "DELETE "+v1+"/resource-classes/{namespace}/{name}", "delete-resource-class", deleteResourceClass)
+	forScaler(s, "GET "+v1+"/resource-classes/{namespace}/{name}/scaling", "show-scaling", showScaling)
 
 	forUser(s, "GET "+v1+"/tokens", "list-tokens", listTokens)
 	forUser(s, "POST "+v1+"/tokens", "create-token", createToken, made)

@@ -60,6 +60,7 @@ var texts = map[string]text{
 	"show-resource-class":   {tag: "resource classes", summary: "Show a resource class"},
 	"change-resource-class": {tag: "resource classes", summary: "Change a resource class", description: "Members that are not said stay as they are.", example: `{"access": "some", "organizations": ["acme-labs"]}`},
 	"delete-resource-class": {tag: "resource classes", summary: "Delete a resource class", description: "Refused while it has tokens, unless forced, and always while it has tasks that have not ended."},
+	"show-scaling":          {tag: "resource classes", summary: "Tell how much there is to do for a class's runners", description: "For whoever starts and stops them, such as KEDA's metrics-api scaler with `valueLocation: runnable`. The class's owner sees it with the role viewer, and a class token sees its own class."},
 
 	"list-tokens":  {tag: "tokens", summary: "List tokens", description: "Without the secrets: those are shown once, when they are made."},
 	"create-token": {tag: "tokens", summary: "Create a token", description: "The answer has the secret. It is shown here and never again: only its hash is kept.", example: `{"kind": "class", "nickname": "build machines", "resource_class": "acme/linux"}`},
