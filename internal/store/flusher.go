@@ -26,9 +26,13 @@ type flusher struct {
 	age     int           // of the connection, counted up with every new one; 0 when there is none
 	ages    int           // so far
 	found   chan struct{} // closed when there is one
+	since   time.Time     // since when there is none
 }
 
 var errNewer = errors.New("the connection that makes commits durable was lost")
+
+// patience is for how long nobody is told that the connection is not there: one that was cut off is soon made again.
+const patience = 2 * time.Second
 
 // checkEvery is how often an idle connection beside the pool is tried.
 const checkEvery = 15 * time.Second
@@ -38,7 +42,7 @@ const flushStatement = "select pg_logical_emit_message(true, 'remuda', '')"
 
 func startFlusher(config *pgx.ConnConfig) *flusher {
 	ctx, stop := context.WithCancel(context.Background())
-	f := &flusher{config: config.Copy(), stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1), found: make(chan struct{})}
+	f := &flusher{config: config.Copy(), stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1), found: make(chan struct{}), since: time.Now()}
 	delete(f.config.RuntimeParams, "synchronous_commit")
 	go f.run(ctx) // ends in close
 	return f
@@ -56,26 +60,31 @@ func (f *flusher) close() {
 	<-f.done
 }
 
-// ready answers the age of the connection, and waits a little for one.
+// current is the age of the connection, 0 when there is none.
+func (f *flusher) current() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.age
+}
+
+// ready answers the age of the connection, and waits for one a little, unless it has been away for longer.
 func (f *flusher) ready(ctx context.Context) (int, error) {
-	late := time.NewTimer(acquireWithin)
-	defer late.Stop()
 	for {
 		f.mu.Lock()
-		age, closed, found := f.age, f.closed, f.found
+		age, closed, found, left := f.age, f.closed, f.found, time.Until(f.since.Add(patience))
 		f.mu.Unlock()
 		switch {
 		case closed:
 			return 0, errClosed
 		case age != 0:
 			return age, nil
+		case left <= 0:
+			return 0, away(errNewer)
 		}
 		select {
 		case <-found:
 		case <-f.done:
-			return 0, errClosed
-		case <-late.C:
-			return 0, away(errNewer)
+		case <-time.After(left):
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
@@ -110,7 +119,7 @@ func (f *flusher) connected(is bool) {
 		return
 	}
 	if f.age != 0 {
-		f.age, f.found = 0, make(chan struct{})
+		f.age, f.since, f.found = 0, time.Now(), make(chan struct{})
 	}
 }
 

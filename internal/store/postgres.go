@@ -25,7 +25,7 @@ const (
 	connectWithin     = 5 * time.Second
 	statementWithin   = 15 * time.Second
 	idleWithin        = 10 * time.Second // of a transaction whose client says nothing
-	transactionWithin = 30 * time.Second
+	transactionWithin = 20 * time.Second
 	acquireWithin     = 10 * time.Second
 	mostTries         = 8
 )
@@ -102,6 +102,9 @@ func openPostgres(ctx context.Context, address string) (*postgres, error) {
 	}
 	p := &postgres{pool: pool, shift: shift, flusher: startFlusher(config.ConnConfig), wakeups: startWakeups(config.ConnConfig)}
 	p.known.New = func() any { return newPostgresKnown() }
+	if _, err := p.flusher.ready(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
 	return p, nil
 }
 
@@ -193,10 +196,7 @@ func (p *postgres) look(ctx context.Context, look func(*query) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	age, err := p.flusher.ready(ctx)
-	if err != nil {
-		return err
-	}
+	age := p.flusher.current()
 	conn, err := p.acquire(ctx)
 	if err != nil {
 		return err
