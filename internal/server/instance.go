@@ -56,7 +56,11 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		s.refuse(out, problemOf(remuda.Fail(remuda.Unavailable, "the store cannot be used now; the server's log says why")))
 		return
 	}
-	writeText(w, "ready\n")
+	text := "ready\n"
+	if s.plane.Kept().BucketAway { // tasks go on, and no other control plane would do better
+		text += "the bucket for output cannot be used now; the server's log says why\n"
+	}
+	writeText(w, text)
 }
 
 func writeText(w http.ResponseWriter, text string) {
