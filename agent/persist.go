@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,24 +18,43 @@ import (
 const (
 	firstPause   = 50 * time.Millisecond
 	longestPause = 2 * time.Second
+	longestAsked = time.Minute // what the control plane may ask for at most
 )
 
 // persist makes a call until it is answered: while the runner is away the task goes on, and its words arrive later.
 // It gives up only when the answer says that it would be the same next time, or when ctx ends.
 func persist(ctx context.Context, log *slog.Logger, what string, call func(context.Context) error) error {
-	pauses := retry.WithCappedDuration(longestPause, retry.WithJitterPercent(20, retry.NewExponential(firstPause)))
+	own := retry.WithCappedDuration(longestPause, retry.WithJitterPercent(20, retry.NewExponential(firstPause)))
+	asked := time.Duration(0) // by the last answer
+	pauses := func() (time.Duration, bool) {
+		pause, stop := own.Next()
+		if asked > 0 { // Those who were sent away together must not come back together.
+			asked += rand.N(asked/5 + 1) //nolint:gosec // chance is all that is asked of it
+		}
+		return max(pause, asked), stop
+	}
 	said := false
-	return retry.Do(ctx, pauses, func(ctx context.Context) error {
+	return retry.Do(ctx, retry.BackoffFunc(pauses), func(ctx context.Context) error {
 		err := call(ctx)
 		if err == nil || ctx.Err() != nil || isFinal(err) {
 			return err
 		}
+		asked = min(waitAsked(err), longestAsked)
 		if !said {
 			log.Warn("the control plane cannot be reached; trying on", "call", what, "error", err)
 			said = true
 		}
 		return retry.RetryableError(err)
 	})
+}
+
+// waitAsked is how long the control plane wants to be left alone.
+func waitAsked(err error) time.Duration {
+	var failure *remuda.Error
+	if errors.As(err, &failure) {
+		return failure.Retry
+	}
+	return 0
 }
 
 // isFinal is true for answers that will not change by asking again.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -171,10 +172,8 @@ func (l lost) Unwrap() error { return l.error }
 
 // again makes a call until it succeeds, is refused, or three more tries are used up.
 func again(ctx context.Context, in call, once func(context.Context) error) error {
-	var wait *patience
-	backoff := retry.WithMaxRetries(3, retry.BackoffFunc(func() (time.Duration, bool) { return wait.Next() }))
-	wait = &patience{backoff: retry.WithJitterPercent(30, retry.NewExponential(100*time.Millisecond))}
-	return retry.Do(ctx, backoff, func(ctx context.Context) error {
+	wait := &patience{backoff: retry.WithJitterPercent(30, retry.NewExponential(100*time.Millisecond))}
+	return retry.Do(ctx, retry.WithMaxRetries(3, wait), func(ctx context.Context) error {
 		err := once(ctx)
 		if err == nil || !repeatable(in, err) {
 			return err
@@ -198,6 +197,9 @@ func (p *patience) Next() (time.Duration, bool) {
 	own, stop := p.backoff.Next()
 	if p.asked > longestPatience {
 		return 0, true
+	}
+	if p.asked > 0 { // Those who were sent away together must not come back together.
+		p.asked += rand.N(p.asked / 5) //nolint:gosec // chance is all that is asked of it
 	}
 	return max(own, p.asked), stop
 }

@@ -148,9 +148,10 @@ func (u *User) stream(ctx context.Context, in call, take func(event) (last bool,
 	connected := false
 	for {
 		progress := false
-		backoff := retry.WithMaxRetries(3, retry.NewExponential(100*time.Millisecond))
+		wait := &patience{backoff: retry.WithCappedDuration(3*time.Second, retry.WithJitterPercent(30, retry.NewExponential(100*time.Millisecond)))}
+		backoff := retry.WithMaxRetries(3, wait)
 		if connected {
-			backoff = retry.WithMaxDuration(stubborn, retry.WithCappedDuration(3*time.Second, retry.WithJitterPercent(30, retry.NewExponential(100*time.Millisecond))))
+			backoff = retry.WithMaxDuration(stubborn, wait)
 		}
 		err := retry.Do(ctx, backoff, func(ctx context.Context) error {
 			last, err := u.listen(ctx, &in, &progress, take)
@@ -163,6 +164,7 @@ func (u *User) stream(ctx context.Context, in call, take func(event) (last bool,
 			case progress:
 				return errResume // at once, with fresh patience
 			case repeatable(in, err):
+				wait.asked = waitAsked(err)
 				return retry.RetryableError(err)
 			}
 			return err

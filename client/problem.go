@@ -41,9 +41,9 @@ var kinds = map[int]remuda.Kind{
 	http.StatusInternalServerError:   remuda.Internal,
 }
 
-// longestRetry bounds, in seconds, what an answer may ask us to wait: something on the way may say any number, and a runner
-// would stay away for so long.
-const longestRetry = 3600
+// longestRetry bounds what an answer may ask us to wait: something on the way may say any number, and a runner would
+// stay away for so long.
+const longestRetry = time.Hour
 
 // problem turns an answer that refuses into the error that the server meant.
 func problem(answer *http.Response) error {
@@ -60,10 +60,25 @@ func problem(answer *http.Response) error {
 	if failure.Detail == "" {
 		failure.Detail = fmt.Sprintf("%s answers %s, without saying why", answer.Request.URL.Host, answer.Status)
 	}
-	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		failure.Retry = time.Duration(min(seconds, longestRetry)) * time.Second
-	}
+	failure.Retry = retryAfter(answer.Header)
 	return failure
+}
+
+// retryAfter reads how long to wait (RFC 9110, section 10.2.3): seconds, or a date by the clock of who sent it.
+func retryAfter(header http.Header) time.Duration {
+	text := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return time.Duration(min(max(seconds, 0), int(longestRetry.Seconds()))) * time.Second
+	}
+	until, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(until.Sub(now), 0), longestRetry)
 }
 
 func kindOf(named remuda.Kind, status int) remuda.Kind {
