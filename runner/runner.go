@@ -53,6 +53,7 @@ type Runner struct {
 	plane    ControlPlane
 	held     map[string]*holding
 	used     bool // it has had a claim; a single-task runner takes no other
+	known    bool // since it started, the control plane has registered or answered it
 	draining bool
 	canceled bool
 	drained  time.Time // when draining began
@@ -319,6 +320,13 @@ func (r *Runner) isDraining() bool {
 	return r.draining
 }
 
+// isKnown notes an answer: what the control plane knows of a drain is from this life.
+func (r *Runner) isKnown() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known = true
+}
+
 // controlPlane is whom to speak to now: it changes when the runner registers again.
 func (r *Runner) controlPlane() ControlPlane {
 	r.mu.Lock()
@@ -330,7 +338,7 @@ func (r *Runner) controlPlane() ControlPlane {
 func (r *Runner) status() remuda.Sync {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	said := remuda.Sync{Holding: []string{}, Ready: true, Draining: r.draining}
+	said := remuda.Sync{Holding: []string{}, Ready: true, Draining: r.draining, Again: r.known}
 	for id, h := range r.held {
 		if h.lost {
 			continue // The control plane knows it for nobody's; named, it would be answered again and again.

@@ -328,6 +328,27 @@ func TestAnIdleRunnerDoesNotEndBeforeItsDrainIsAcknowledged(t *testing.T) {
 	})
 }
 
+func TestARunnerSaysOnceThatItMayHaveStartedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plane, executor := newPlane(), &fakeExecutor{do: succeeds(time.Second)}
+		plane.loseNext = 1 // not answered, it may still be the first that is heard of this life
+		plane.submit(plane.claim("c1"))
+		r := start(t, runner.Config{}, plane, executor)
+		time.Sleep(80 * time.Second)
+		r.Drain()
+		r.ends()
+		said := plane.said()
+		if len(said) < 3 || said[0].Again || said[1].Again {
+			t.Fatalf("before any answer it said %+v", said)
+		}
+		for _, s := range said[2:] {
+			if !s.Again {
+				t.Errorf("after an answer it said %+v", s)
+			}
+		}
+	})
+}
+
 func TestADrainingRunnerEndsWithoutAControlPlane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plane, executor := newPlane(), &fakeExecutor{do: succeeds(time.Second)}

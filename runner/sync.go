@@ -93,6 +93,7 @@ func (s *syncing) loop(ctx context.Context) error {
 				return nil
 			}
 		default:
+			r.isKnown()
 			acknowledged := said.Draining && !s.told
 			s.told = s.told || acknowledged
 			s.waits.again()
@@ -198,7 +199,7 @@ func (s *syncing) register(ctx context.Context) error {
 		switch {
 		case err == nil:
 			r.mu.Lock()
-			r.plane = plane
+			r.plane, r.known = plane, true
 			r.mu.Unlock()
 			return nil
 		case ctx.Err() != nil:

@@ -314,7 +314,8 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 		if err := t.quarantine(ctx, row, s); err != nil {
 			return err
 		}
-		row.Ready, row.Reason, row.Draining, row.LastSeenAt = s.Ready, s.Reason, s.Draining, t.now
+		row.Draining = s.Draining || s.Again && row.Draining
+		row.Ready, row.Reason, row.LastSeenAt = s.Ready, s.Reason, t.now
 		row.SilentAt = t.now.after(max(silentAfter, hold+overdueSync))
 		if err := t.Update(ctx, row, "ready", "reason", "draining", "last_seen_at", "silent_at"); err != nil {
 			return err

@@ -136,6 +136,30 @@ func TestADrainIsAcknowledgedAndNothingIsAssignedAfterwards(t *testing.T) {
 	})
 }
 
+func TestARequestFromBeforeADrainTakesNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRanch(t)
+		ctx := t.Context()
+		first := r.submit(hello())
+		h := r.register(2)
+		claim := r.claim(h)
+		must(t, h.Sync, ctx, remuda.Sync{Holding: []string{claim.ID}, Draining: true, Again: true})
+		waiting := r.submit(hello())
+		late := must(t, h.Sync, ctx, remuda.Sync{Holding: []string{claim.ID}, Ready: true, Again: true})
+		if len(late.Claims) != 0 || !late.Drain {
+			t.Errorf("a request that was overtaken by the drain is answered %+v", late)
+		}
+		r.wantState(waiting, remuda.Queued)
+		same(t, "it is shown", remuda.RunnerDraining, r.runner(h).State)
+
+		restarted := must(t, h.Sync, ctx, remuda.Sync{Holding: []string{claim.ID}, Ready: true})
+		if len(restarted.Claims) != 1 || restarted.Claims[0].Task.ID != waiting {
+			t.Errorf("a runner that started again after a drain is answered %+v", restarted)
+		}
+		r.wantState(first, remuda.Running)
+	})
+}
+
 func TestADrainThatWasAskedForReachesTheOpenSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRanch(t)
