@@ -47,6 +47,13 @@ func (c *call) readBody() error {
 	if err := checkType(c.request.Header.Get("Content-Type"), want); err != nil {
 		return err
 	}
+	if coding := c.request.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		c.out.Header().Set("Accept-Encoding", "identity")
+		return &Problem{
+			Kind: remuda.Invalid, Status: http.StatusUnsupportedMediaType, reason: reasonBody,
+			Detail: "this control plane takes bodies as they are; send this one without Content-Encoding",
+		}
+	}
 	body, err := c.take()
 	if err != nil {
 		return err
@@ -102,7 +109,7 @@ func (c *call) take() ([]byte, error) {
 		return nil, tooLarge(limit)
 	case errors.As(err, &network) && network.Timeout():
 		return nil, &Problem{
-			Kind: remuda.Invalid, Status: http.StatusRequestTimeout,
+			Kind: remuda.Invalid, Status: http.StatusRequestTimeout, reason: reasonBody,
 			Detail: fmt.Sprintf("the body did not arrive within %s and nothing was changed; send it again", patience),
 		}
 	default:
@@ -111,7 +118,10 @@ func (c *call) take() ([]byte, error) {
 }
 
 func tooLarge(limit int64) error {
-	return remuda.Fail(remuda.TooLarge, fmt.Sprintf("the body is larger than %d MiB, the most that this call takes; send less at once", limit>>20))
+	return &Problem{
+		Kind: remuda.TooLarge, reason: reasonBody,
+		Detail: fmt.Sprintf("the body is larger than %d MiB, the most that this call takes; send less at once", limit>>20),
+	}
 }
 
 // readMembers checks what huma cannot: where broken JSON breaks, and members that are unknown or there twice.

@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -24,6 +27,7 @@ type call struct {
 	route     *route
 	request   *http.Request
 	out       *responder
+	ctx       context.Context //nolint:containedctx // it is one request's, as huma's own is
 	principal control.Principal
 	body      []byte
 }
@@ -34,25 +38,56 @@ func (c *call) Unwrap() huma.Context { return c.humaContext }
 // SetReadDeadline does nothing: the body was read before huma asks for it.
 func (c *call) SetReadDeadline(time.Time) error { return nil }
 
-// enter is the way into every operation: who asks, may they stand at this door, what do they send. Nothing of a body
-// is read before its sender is known.
+// Context is the request's, with a bound on how long it may wait for the store.
+func (c *call) Context() context.Context { return c.ctx }
+
+// enter is the way into every operation: who asks, may they stand at this door and ask now, what do they send. Nothing
+// of a body is read before its sender is known.
 func (s *Server) enter(r *route) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		request, writer := humago.Unwrap(ctx)
-		c := &call{humaContext: ctx, server: s, route: r, request: request, out: writer.(*responder)}
-		if err := c.admit(); err != nil {
-			s.refuse(c.out, failed(c.Context(), err))
-			return
+		c := &call{humaContext: ctx, server: s, route: r, request: request, out: writer.(*responder), ctx: request.Context()}
+		if err := c.pass(next); err != nil {
+			s.refuse(c.out, failed(request.Context(), err))
 		}
-		if err := c.readBody(); err != nil {
-			s.refuse(c.out, failed(c.Context(), err))
-			return
-		}
-		if r.holds > 0 {
-			_ = http.NewResponseController(c.out).SetWriteDeadline(time.Now().Add(r.holds + answerTime))
-		}
-		next(c)
 	}
+}
+
+// pass goes through the door and calls next, or says why not.
+func (c *call) pass(next func(huma.Context)) error {
+	if err := c.admit(); err != nil {
+		return err
+	}
+	leave, err := c.share()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := c.readBody(); err != nil {
+		return err
+	}
+	if c.route.holds > 0 {
+		_ = http.NewResponseController(c.out).SetWriteDeadline(time.Now().Add(c.route.holds + answerTime))
+	}
+	if !c.streams() && !c.route.waits {
+		ctx, cancel := context.WithTimeout(c.ctx, c.server.workTime)
+		defer cancel()
+		c.ctx = ctx
+	}
+	if c.route.lists() && !c.streams() {
+		leave, err := c.server.lists.await(c.ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	next(c)
+	return nil
+}
+
+// streams says whether the answer takes as long as there is something to follow.
+func (c *call) streams() bool {
+	return c.route.holds > 0 && !c.route.waits && (c.route.answers == nil || wantsEvents(c.request.Header.Get("Accept")))
 }
 
 // admit finds out who asks, and whether this is their door.
@@ -60,15 +95,80 @@ func (c *call) admit() error {
 	if c.route.door == anyone {
 		return nil
 	}
-	bearer, err := bearerOf(c.request.Header)
-	if err != nil {
-		return err
-	}
-	c.principal, err = c.server.plane.Authenticate(c.request.Context(), bearer)
-	if err != nil {
+	var err error
+	if c.principal, err = c.server.authenticate(c.request); err != nil {
 		return err
 	}
 	return c.route.door.admits(c.principal, c.Param)
+}
+
+// authenticate says whose token a request carries.
+func (s *Server) authenticate(r *http.Request) (control.Principal, error) {
+	bearer, err := bearerOf(r.Header)
+	if err != nil {
+		return control.Principal{}, err
+	}
+	return guarded(s, r, bearer, func() (control.Principal, error) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.workTime)
+		defer cancel()
+		return s.plane.Authenticate(ctx, bearer)
+	})
+}
+
+// guarded asks whether tokens are good, unless too many from the same address were not.
+func guarded[T any](s *Server, r *http.Request, tokens string, ask func() (T, error)) (T, error) {
+	from, digest := origin(r), sha256.Sum256([]byte(tokens))
+	key := string(digest[:16])
+	if err := s.gate.check(from, key); err != nil {
+		var none T
+		return none, err
+	}
+	found, err := ask()
+	switch {
+	case err == nil:
+		s.gate.good(key)
+	case errors.Is(err, remuda.Unauthenticated):
+		s.gate.bad(from)
+	}
+	return found, err
+}
+
+// share takes the request's part of what its token may ask at once.
+func (c *call) share() (leave func(), err error) {
+	s, who := c.server, c.principal
+	var name string
+	most := s.limits.TokenRequests
+	switch {
+	case who.User != nil:
+		name = "user/" + who.User.Token
+	case c.route.waits:
+		name, most = "sync/"+who.Runner, runnerSyncs
+	case who.Runner != "":
+		name = "runner/" + who.Runner
+	case who.Class != "":
+		name = "class/" + who.Class
+	case who.Claim != "":
+		name = "claim/" + who.Claim
+		wait := s.reports.take(who.Claim)
+		if wait == 0 && c.route.id == "report-steps" {
+			wait = s.steps.take(who.Claim)
+		}
+		if wait > 0 {
+			return nil, limited(reasonPace, "this claim reports too often and nothing was changed; wait for as long as Retry-After says", wait)
+		}
+	default:
+		return func() {}, nil
+	}
+	if c.streams() {
+		if leave = s.streams.take(name, s.limits.TokenStreams); leave == nil {
+			return nil, limited(reasonStreams, fmt.Sprintf("this token follows %d streams already; end one of them first", s.limits.TokenStreams), 5*time.Second)
+		}
+		return leave, nil
+	}
+	if leave = s.requests.take(name, most); leave == nil {
+		return nil, limited(reasonRequests, fmt.Sprintf("%d requests of this token are under way already; wait for one of them to be answered", most), time.Second)
+	}
+	return leave, nil
 }
 
 // bearerOf reads the credential of a request.

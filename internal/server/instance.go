@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	slashpath "path"
 	"strings"
 	"time"
 
@@ -66,6 +67,11 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 func writeText(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", plainText+"; charset=utf-8")
 	_, _ = io.WriteString(w, text) // Nobody is left to tell.
+}
+
+// isClean is true for a path that means what it says: without empty elements, . and ..
+func isClean(path string) bool {
+	return path == "" || path == "*" || path[0] == '/' && (slashpath.Clean(path) == path || path != "/" && slashpath.Clean(path)+"/" == path)
 }
 
 // elsewhere answers what no route does: paths that nobody knows, and known ones with another method.

@@ -18,6 +18,7 @@ type metrics struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	ignored   *prometheus.CounterVec
+	refused   *prometheus.CounterVec
 	show      http.Handler
 }
 
@@ -34,8 +35,14 @@ func newMetrics(s *Server) *metrics {
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "remuda_http_ignored_members_total", Help: "Members that programs sent and this version does not know, by operation.",
 		}, []string{"operation"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "remuda_http_refused_total", Help: "Requests refused before any rule was asked, by reason; docs/operate.md explains each.",
+		}, []string{"reason"}),
 	}
-	m.registry.MustRegister(m.requests, m.durations, m.ignored,
+	for _, reason := range []string{reasonRequests, reasonStreams, reasonPace, reasonAddress, reasonFull, reasonBusy, reasonBody} {
+		m.refused.WithLabelValues(reason) // there from the start, so that a rate can be taken of the first
+	}
+	m.registry.MustRegister(m.requests, m.durations, m.ignored, m.refused,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "remuda_http_syncs_held", Help: "Requests of runners that are held open.",
 		}, func() float64 { return float64(s.syncs.taken()) }),
@@ -72,11 +79,7 @@ func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) adminOnly(r *http.Request) error {
-	bearer, err := bearerOf(r.Header)
-	if err != nil {
-		return err
-	}
-	who, err := s.plane.Authenticate(r.Context(), bearer)
+	who, err := s.authenticate(r)
 	if err != nil {
 		return err
 	}

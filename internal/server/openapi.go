@@ -143,6 +143,7 @@ var refusals = map[int]string{
 	http.StatusRequestEntityTooLarge: "The body is too large.",
 	http.StatusUnsupportedMediaType:  "The body has another type than the call takes.",
 	http.StatusUnprocessableEntity:   "Members of the request are wrong; errors names each.",
+	http.StatusTooManyRequests:       "This token, claim or address asks too much at once; nothing changed. Try again after Retry-After seconds.",
 	http.StatusInternalServerError:   "A fault of ours; quote request_id when reporting it.",
 	http.StatusServiceUnavailable:    "Not possible right now; nothing changed. Try again after Retry-After seconds.",
 }

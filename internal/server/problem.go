@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -40,8 +39,9 @@ type Problem struct {
 	Errors    []remuda.Field `json:"errors,omitempty" doc:"What is wrong with which member of the request"`
 	RequestID string         `json:"request_id,omitempty" doc:"What to quote when reporting a fault of ours"`
 
-	retry time.Duration
-	cause error
+	retry  time.Duration
+	cause  error
+	reason string // why it was refused before any rule was asked; counted
 }
 
 // errPanic is the cause of a problem whose panic was logged already.
@@ -60,7 +60,7 @@ func (p *Problem) GetHeaders() http.Header {
 		header.Set("WWW-Authenticate", `Bearer realm="remuda"`)
 	}
 	if p.retry > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retry.Seconds()))))
+		header.Set("Retry-After", strconv.Itoa(seconds(p.retry)))
 	}
 	return header
 }
@@ -81,9 +81,13 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, context.DeadlineExceeded):
 		// The database was too slow, or another part of ours: the caller did nothing wrong.
 		problem.Kind, problem.Status = remuda.Unavailable, http.StatusServiceUnavailable
-		problem.Detail, problem.retry = "this took too long; try again in a few seconds", 2*time.Second
+		problem.Detail, problem.retry = "this took too long and nothing was changed; try again in a few seconds", 2*time.Second
+		problem.reason = reasonBusy
 	case errors.As(err, &known) && kind != remuda.Internal:
 		problem.Detail, problem.Errors, problem.retry = known.Detail, known.Fields, known.Retry
+		if kind == remuda.Unavailable {
+			problem.reason = reasonBusy
+		}
 		if kind == remuda.Invalid && len(known.Fields) > 0 {
 			problem.Status = http.StatusUnprocessableEntity
 		}
@@ -149,6 +153,9 @@ func (s *Server) refuse(w *responder, p *Problem) {
 // note completes a problem with the request's id, and logs what only we should know.
 func (s *Server) note(w *responder, p *Problem) {
 	p.complete()
+	if p.reason != "" {
+		s.metrics.refused.WithLabelValues(p.reason).Inc()
+	}
 	if p.Kind != remuda.Internal {
 		return
 	}

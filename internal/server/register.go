@@ -41,6 +41,9 @@ type route struct {
 // pattern is what the mux knows it by.
 func (r *route) pattern() string { return r.method + " " + r.path }
 
+// lists says whether the answer is read from many rows.
+func (r *route) lists() bool { return strings.HasPrefix(r.id, "list-") }
+
 // nothing is the answer of operations that have none: 204.
 type nothing struct{}
 
@@ -180,8 +183,45 @@ func (s *Server) pages(handler http.Handler, patterns ...string) {
 	for _, pattern := range patterns {
 		method, path, _ := strings.Cut(pattern, " ")
 		s.routes = append(s.routes, &route{method: method, path: path, door: anyone, page: true})
-		s.mux.Handle(pattern, handler)
+		guarded := handler
+		switch pattern {
+		case "GET /{$}":
+			guarded = s.listing(handler)
+		case "POST /sign-in":
+			guarded = s.signingIn(handler)
+		}
+		s.mux.Handle(pattern, guarded)
 	}
+}
+
+// listing has a page that shows lists read them as others do.
+func (s *Server) listing(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.workTime)
+		defer cancel()
+		leave, err := s.lists.await(ctx)
+		if err != nil {
+			s.refuse(w.(*responder), failed(r.Context(), err))
+			return
+		}
+		defer leave()
+		page.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// signingIn counts the wrong tokens that are tried.
+func (s *Server) signingIn(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out, from := w.(*responder), origin(r)
+		if err := s.gate.check(from, ""); err != nil {
+			s.refuse(out, problemOf(err))
+			return
+		}
+		page.ServeHTTP(w, r)
+		if out.code == http.StatusUnauthorized {
+			s.gate.bad(from)
+		}
+	})
 }
 
 // find gives an operation as the document has it.
@@ -216,6 +256,9 @@ func (r *route) failures() []int {
 	}
 	if r.door != anyone || r.content != "" {
 		codes = append(codes, http.StatusUnprocessableEntity, http.StatusBadRequest)
+	}
+	if r.door != anyone || r.id == "metrics" || r.id == "register-runner" {
+		codes = append(codes, http.StatusTooManyRequests)
 	}
 	if strings.Contains(r.path, "{") {
 		codes = append(codes, http.StatusNotFound)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,18 +15,26 @@ import (
 )
 
 type registerRunnerInput struct {
-	ip   string
-	Body remuda.Registration
+	request *http.Request
+	server  *Server
+	Body    remuda.Registration
 }
 
 // Resolve notes where the runner is.
 func (in *registerRunnerInput) Resolve(ctx huma.Context) []error {
-	in.ip = host(ctx.(*call).request)
+	c := ctx.(*call)
+	in.request, in.server = c.request, c.server
 	return nil
 }
 
 func (s *Server) registerRunner(ctx context.Context, in *registerRunnerInput) (remuda.Registered, error) {
-	return s.plane.Register(ctx, in.Body, in.ip)
+	var tokens strings.Builder
+	for _, token := range in.Body.Tokens {
+		tokens.WriteString(token.Reveal() + "\n")
+	}
+	return guarded(s, in.request, tokens.String(), func() (remuda.Registered, error) {
+		return s.plane.Register(ctx, in.Body, host(in.request))
+	})
 }
 
 type listRunnersInput struct {

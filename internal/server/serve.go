@@ -27,6 +27,12 @@ func (s *Server) HTTP() *http.Server {
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 256, // a runner reports for all its tasks over one connection
+			SendPingTimeout:      idleTime / 4,
+			PingTimeout:          15 * time.Second,
+			WriteByteTimeout:     writeTime,
+		},
 		// Broken handshakes and the like: any port scan makes them.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -122,7 +122,7 @@ func TestWhatACallerLeftIsNotLoggedAsAFault(t *testing.T) {
 }
 
 func TestNoMoreRequestsAreHeldThanThereArePlaces(t *testing.T) {
-	w := newTown(t, func(s *Server) { s.syncs, s.followers = newPlaces(1), newPlaces(1) })
+	w := newTown(t, func(s *Server) { s.syncs, s.followers = newPlaces("syncs", 1), newPlaces("streams", 1) })
 	one, two := w.register("one"), w.register("two")
 	ctx, cancel := context.WithCancel(t.Context())
 	first := w.syncing(ctx, one)

@@ -30,8 +30,7 @@ type Options struct {
 	// and how busy they are, are nobody else's business.
 	OpenMetrics bool
 
-	MaxSyncs     int // requests of runners that are held open at once; 20,000 when 0
-	MaxFollowers int // streams of output or events that are open at once; 2,000 when 0
+	Limits Limits
 }
 
 // Server answers HTTP requests. Make one with New; Serve runs it on a listener.
@@ -43,10 +42,18 @@ type Server struct {
 	api       huma.API
 	routes    []*route
 	metrics   *metrics
+	limits    Limits
 	syncs     places
 	followers places
+	lists     places  // lists that are being read
+	requests  *shares // under way, by token
+	streams   *shares // open, by token
+	reports   *pace   // calls of claims
+	steps     *pace   // reports of their steps
+	gate      *gate
 	parking   *parking      // nil where nobody gives connections back
 	heartbeat time.Duration // between two signs of life on a stream
+	workTime  time.Duration // how long a request may wait for the store
 	bodyTime  time.Duration // how long a MiB of a request's body may take to arrive
 
 	closing context.Context // ends when the server stops: held requests are let go
@@ -55,22 +62,25 @@ type Server struct {
 
 // New makes a Server that answers at once; it starts nothing.
 func New(o Options) *Server {
-	if o.MaxSyncs == 0 {
-		o.MaxSyncs = 20_000
-	}
-	if o.MaxFollowers == 0 {
-		o.MaxFollowers = 2_000
-	}
 	if o.Version == "" {
 		o.Version = "dev"
 	}
+	limits := o.Limits.complete()
 	s := &Server{
 		options:   o,
 		plane:     o.Plane,
 		log:       o.Log,
 		mux:       &table{ServeMux: http.NewServeMux(), waits: map[string]bool{}},
-		syncs:     newPlaces(o.MaxSyncs),
-		followers: newPlaces(o.MaxFollowers),
+		limits:    limits,
+		syncs:     newPlaces("requests that may be held open", limits.Syncs),
+		followers: newPlaces("streams that may be open", limits.Streams),
+		lists:     newPlaces("lists that may be read at once", mostLists),
+		requests:  newShares(),
+		streams:   newShares(),
+		reports:   newPace(claimPace, claimBurst),
+		steps:     newPace(stepsPace, stepsBurst),
+		gate:      newGate(),
+		workTime:  workTime,
 		heartbeat: 15 * time.Second, // under the 30 s and 60 s after which common proxies take a connection for dead
 		bodyTime:  30 * time.Second,
 	}
@@ -145,9 +155,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(caught)
 		}
 	}()
+	if !isClean(r.URL.Path) {
+		s.elsewhere(out, r) // the mux would answer with a page that leads elsewhere
+		return
+	}
 	s.mux.ServeHTTP(out, r)
-	if out.later != nil {
-		out.later()
+	if later := out.later; later != nil {
+		out.later = nil // it knows the request, which is not to be kept for as long as it takes
+		later()
 	}
 }
 

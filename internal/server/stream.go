@@ -142,12 +142,12 @@ func (s *Server) following(do func(context.Context, *responder) error) func(huma
 			return
 		}
 		defer leave()
-		held, end := s.untilClosing(c.Context())
+		held, end := s.untilClosing(c.request.Context())
 		defer end()
 		err = do(held, c.out)
 		var left gone
 		switch {
-		case err == nil, errors.As(err, &left), c.Context().Err() != nil:
+		case err == nil, errors.As(err, &left), c.request.Context().Err() != nil:
 			return
 		case errors.Is(context.Cause(held), errClosing):
 			err = errClosing
