@@ -7,12 +7,19 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 )
 
-// maxBatch bounds one transaction of the writer, and so how long the first in it waits.
-const maxBatch = 256
+const (
+	// maxBatch bounds one transaction of the writer, and so how long the first in it waits.
+	maxBatch = 256
+	// maxQueue bounds how many changes wait for their batch; one that finds no place for queueTime is refused.
+	maxQueue  = 4 * maxBatch
+	queueTime = 2 * time.Second
+)
 
 // writer owns the one connection that writes. Its next transaction is all that was asked for during the last fsync,
 // each change under a savepoint of its own: one that fails leaves the others alone.
@@ -31,6 +38,7 @@ type ask struct {
 	ctx     context.Context
 	change  func(*query) error
 	outcome chan error
+	taken   atomic.Bool // by the writer, or back by a caller that waits no longer; whoever comes first
 }
 
 var errClosed = remuda.Fail(remuda.Unavailable, "the control plane is stopping; try again")
@@ -40,7 +48,7 @@ func startWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect for writing: %w", err)
 	}
-	w := &writer{db: db, session: session, asks: make(chan *ask, maxBatch), done: make(chan struct{})}
+	w := &writer{db: db, session: session, asks: make(chan *ask, maxQueue), done: make(chan struct{})}
 	go w.run() // ends in close
 	return w, nil
 }
@@ -70,9 +78,42 @@ func (w *writer) do(ctx context.Context, change func(*query) error) error {
 		w.closing.RUnlock()
 		return errClosed
 	}
-	w.asks <- a
+	err := w.queue(a)
 	w.closing.RUnlock()
-	return <-a.outcome
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-a.outcome:
+		return err
+	case <-ctx.Done():
+		if a.taken.CompareAndSwap(false, true) {
+			return ctx.Err() // the writer will find that there is nothing to do
+		}
+		return <-a.outcome
+	}
+}
+
+// errBusy says that more changes wait than are worth waiting for.
+var errBusy = &remuda.Error{Kind: remuda.Unavailable, Detail: "too many changes wait to be written; nothing changed, try again", Retry: retryAfter}
+
+// queue finds a place for a change.
+func (w *writer) queue(a *ask) error {
+	select {
+	case w.asks <- a:
+		return nil
+	default:
+	}
+	patience := time.NewTimer(queueTime)
+	defer patience.Stop()
+	select {
+	case w.asks <- a:
+		return nil
+	case <-a.ctx.Done():
+		return a.ctx.Err()
+	case <-patience.C:
+		return errBusy
+	}
 }
 
 func (w *writer) run() {
@@ -132,6 +173,9 @@ func (w *writer) carryOut(batch []*ask, outcomes []error) error {
 func attempt(q *query, a *ask) (whole bool, err error) {
 	if err := a.ctx.Err(); err != nil {
 		return true, err
+	}
+	if !a.taken.CompareAndSwap(false, true) {
+		return true, context.Canceled
 	}
 	if _, err := q.exec("savepoint change"); err != nil {
 		return false, err
