@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -41,6 +42,16 @@ func (d *door) lead(name, address string) {
 	if d.to[name] = address; address == "" {
 		delete(d.to, name)
 	}
+}
+
+// leadsToAll says whether so many control planes are there.
+func (d *door) leadsToAll(many int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.to) != many {
+		return fmt.Errorf("%d of %d control planes are there", len(d.to), many)
+	}
+	return nil
 }
 
 // anyone is a control plane's address, another one each time.

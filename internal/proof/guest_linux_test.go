@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,14 +76,10 @@ func modules() []string {
 
 func newGuest(t *testing.T, dir, kernel string) *guest {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &guest{dir: dir, initrd: filepath.Join(dir, "initrd"), disk: filepath.Join(dir, "disk"), address: listener.Addr().String()}
+	g := &guest{dir: dir, initrd: filepath.Join(dir, "initrd"), disk: filepath.Join(dir, "disk"), address: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	images, _ := filepath.Glob(filepath.Join(kernel, "boot", "vmlinuz-*"))
-	if err := listener.Close(); err != nil || len(images) != 1 {
-		t.Fatalf("%s has %d kernels, %v", kernel, len(images), err)
+	if len(images) != 1 {
+		t.Fatalf("%s has %d kernels", kernel, len(images))
 	}
 	g.kernel = images[0]
 	if err := g.makeInitrd(kernel); err != nil {

@@ -66,9 +66,10 @@ func killAtAnyMoment(t *testing.T, s *site, p pace) {
 	if err := s.database.check(); err != nil {
 		t.Error(err)
 	}
-	for _, u := range s.planes {
-		u.start()
-	}
+	until(t, p.boot, "each control plane up again", func() error {
+		s.revive()
+		return s.door.leadsToAll(len(s.planes))
+	})
 	s.answers(p.boot)
 	v := s.judge(orders)
 	t.Logf("%d tasks: %v; %d had more than one attempt", len(orders), v.states, v.repeated)
@@ -117,10 +118,15 @@ func (s *site) havoc(t *testing.T, dice *rand.Rand, p pace) map[string]int {
 			wait(p.dead)
 			v.back()
 		}
+		s.revive()
 		if p.boot > time.Minute && len(dead) > 0 {
 			s.answers(p.boot) // what takes so long would be killed before it did anything
 		}
 	}
+	until(t, p.boot, "each control plane up", func() error {
+		s.revive()
+		return s.door.leadsToAll(len(s.planes))
+	})
 	return killed
 }
 

@@ -57,7 +57,7 @@ func newFolder(t *testing.T) string {
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
-	for _, below := range []string{"counts", "tmp"} {
+	for _, below := range []string{"bucket", "counts", "tmp"} {
 		if err == nil {
 			err = os.Mkdir(filepath.Join(dir, below), 0o755)
 		}
@@ -81,6 +81,7 @@ func openSite(t *testing.T, dir string, d database, planes, runners int) *site {
 	s := &site{t: t, dir: dir, door: openDoor(t), database: d}
 	t.Cleanup(s.killAll)
 	for n := range planes {
+		s.share(n)
 		s.planes = append(s.planes, s.newPlane(n))
 		s.planes[n].start()
 		if n == 0 { // the first makes the administrator's token and brings the database up to date
@@ -94,7 +95,30 @@ func openSite(t *testing.T, dir string, d database, planes, runners int) *site {
 	return s
 }
 
-func (s *site) data() string { return filepath.Join(s.dir, "data") }
+func (s *site) data() string { return s.dataOf(0) }
+
+func (s *site) dataOf(n int) string {
+	if n == 0 {
+		return filepath.Join(s.dir, "data")
+	}
+	return filepath.Join(s.dir, fmt.Sprintf("data-%d", n))
+}
+
+// share gives a replica what all have in common besides the database.
+func (s *site) share(n int) {
+	s.t.Helper()
+	if n == 0 {
+		return
+	}
+	err := os.Mkdir(s.dataOf(n), 0o700)
+	for _, name := range []string{"key", "admin-token"} {
+		data, read := os.ReadFile(filepath.Join(s.data(), name))
+		err = errors.Join(err, read, os.WriteFile(filepath.Join(s.dataOf(n), name), data, 0o600))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // answersAt finds the address in what a control plane says when it is up.
 func answersAt() *regexp.Regexp {
@@ -105,8 +129,8 @@ func (s *site) newPlane(n int) *unit {
 	name, pattern := fmt.Sprintf("plane-%d", n), answersAt()
 	return &unit{
 		t: s.t, name: name, log: filepath.Join(s.dir, name+".log"),
-		argv: append([]string{filepath.Join(bin, "remuda"), "server", "--dir", s.data(), "--listen", "127.0.0.1:0", "--log-format", "json"},
-			s.database.arguments()...),
+		argv: append([]string{filepath.Join(bin, "remuda"), "server", "--dir", s.dataOf(n), "--listen", "127.0.0.1:0", "--log-format", "json",
+			"--bucket", "file://" + filepath.Join(s.dir, "bucket")}, s.database.arguments()...),
 		heard: func(line string) {
 			if found := pattern.FindStringSubmatch(line); found != nil {
 				s.door.lead(name, found[1])
@@ -136,6 +160,16 @@ func (s *site) answers(long time.Duration) {
 		_, err := s.user.WhoAmI(s.t.Context())
 		return err
 	})
+}
+
+// revive starts control planes that ended, as a service manager does: one that finds no database says so and ends.
+func (s *site) revive() {
+	for _, u := range s.planes {
+		if !u.alive() {
+			s.door.lead(u.name, "")
+			u.start()
+		}
+	}
 }
 
 func (s *site) token() string {

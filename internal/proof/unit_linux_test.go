@@ -19,9 +19,10 @@ type unit struct {
 	name    string
 	argv    []string
 	env     []string
-	log     string            // the file that gets what it says
-	heard   func(line string) // each line that it says, also those of its last moment; may be nil
-	powered bool              // it is a whole machine: TERM is no way to end it
+	log     string              // the file that gets what it says
+	heard   func(line string)   // each line that it says, also those of its last moment; may be nil
+	user    *syscall.Credential // who it runs as; whoever runs the test when nil
+	powered bool                // it is a whole machine: TERM is no way to end it
 
 	running *exec.Cmd
 	ended   chan struct{}
@@ -35,6 +36,7 @@ func (u *unit) start() {
 		u.t.Fatal(err)
 	}
 	command := exec.Command(u.argv[0], u.argv[1:]...)
+	command.Dir = filepath.Dir(u.log)
 	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(u.log), "GORACE=halt_on_error=1"}, u.env...)
 	if u.heard == nil {
 		command.Stdout, command.Stderr = log, log
@@ -42,7 +44,10 @@ func (u *unit) start() {
 		listener := &lines{to: log, each: u.heard}
 		command.Stdout, command.Stderr = listener, listener
 	}
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: u.user}
+	if u.user != nil {
+		command.SysProcAttr.Pdeathsig = 0 // it is dropped with the privileges: t.Cleanup ends it
+	}
 	if err := command.Start(); err != nil {
 		u.t.Fatalf("start %s: %v", u.name, err)
 	}
