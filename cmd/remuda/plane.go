@@ -138,7 +138,7 @@ func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.
 	if err != nil {
 		return nil, err
 	}
-	rules := control.New(control.Options{Store: kept, Keys: keys, Log: log, OutputLimit: int64(o.keep.OutputLimit) << 20, Retention: o.keep.retention()})
+	rules := control.New(control.Options{Store: kept, Keys: keys, Log: log, OutputLimit: int64(o.keep.OutputLimit) << 20, Retention: o.keep.retention(), Version: version})
 	token, err := ensureAdminToken(ctx, rules, filepath.Join(o.dir, adminTokenFile))
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,9 @@ type runFlags struct {
 	local, detach                           bool
 	file                                    string
 	name, class, project, organization, key string
-	environment, secrets                    []string
+	environment, secrets, capabilities      []string
+	group, policy                           string
+	limit                                   int
 	timeout                                 remuda.Duration
 	parallelism, priority                   int
 	words                                   []string // after --
@@ -86,6 +89,11 @@ func (p *program) runCommand() *cobra.Command {
 	durationFlag(fs, &flags.timeout, "timeout", "how long it may run, such as 90s or 2h")
 	fs.IntVar(&flags.parallelism, "parallelism", 0, "how many tasks it becomes")
 	fs.IntVar(&flags.priority, "priority", 0, "-100 to 100; higher goes first")
+	fs.StringVar(&flags.group, "concurrency-group", "", "group of the project of whose tasks only so many run at once")
+	fs.IntVar(&flags.limit, "concurrency-limit", 0, "how many; 1 when nobody says")
+	fs.StringVar(&flags.policy, "concurrency-policy", "", "what becomes of it while older jobs of the group have not ended: queue, replace or reject")
+	_ = c.RegisterFlagCompletionFunc("concurrency-policy", cobra.FixedCompletions(policies(), cobra.ShellCompDirectiveNoFileComp))
+	fs.StringArrayVar(&flags.capabilities, "capability", nil, "what a runner must have to take it, beside the file's; repeat it for several")
 	fs.StringVar(&flags.key, "idempotency-key", "", "submitted twice with the same KEY, it runs once")
 	l = p.connection(c)
 	f = p.output(c)
@@ -152,6 +160,10 @@ func (p *program) applyFlags(s *remuda.Submission, flags runFlags) error {
 	override(&s.Timeout, flags.timeout)
 	override(&s.Parallelism, flags.parallelism)
 	override(&s.Priority, flags.priority)
+	s.Capabilities = append(s.Capabilities, flags.capabilities...)
+	if err := applyGroup(s, flags); err != nil {
+		return err
+	}
 	for _, pair := range flags.environment {
 		name, value, given := strings.Cut(pair, "=")
 		if !variableName.MatchString(name) {
@@ -182,6 +194,34 @@ func (p *program) applyFlags(s *remuda.Submission, flags runFlags) error {
 		}
 		s.Secrets[name] = remuda.NewSecret(value)
 	}
+	return nil
+}
+
+// policies are the words of --concurrency-policy.
+func policies() []string {
+	return []string{string(remuda.ConcurrencyQueue), string(remuda.ConcurrencyReplace), string(remuda.ConcurrencyReject)}
+}
+
+// applyGroup lets what was typed of the group win over what the file says.
+func applyGroup(s *remuda.Submission, flags runFlags) error {
+	if flags.policy != "" && !slices.Contains(policies(), flags.policy) {
+		return wrong("--concurrency-policy %s: it is one of %s", flags.policy, strings.Join(policies(), ", "))
+	}
+	if flags.limit < 0 {
+		return wrong("--concurrency-limit %d: expected how many", flags.limit)
+	}
+	if s.Concurrency == nil {
+		if flags.group == "" {
+			if flags.limit != 0 || flags.policy != "" {
+				return wrong("which group? Say --concurrency-group, or concurrency in the file")
+			}
+			return nil
+		}
+		s.Concurrency = &remuda.Concurrency{}
+	}
+	override(&s.Concurrency.Group, flags.group)
+	override(&s.Concurrency.Limit, flags.limit)
+	override(&s.Concurrency.Policy, remuda.ConcurrencyPolicy(flags.policy))
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/remuda-dev/remuda"
@@ -40,6 +41,7 @@ type machineSettings struct {
 	Name    string          `yaml:"name" flag:"name" help:"what people call this runner; the host's name when left out"`
 	Dir     string          `yaml:"dir" flag:"dir" help:"the runner's own folder: its identity, and what its tasks leave when it is restarted; see above when left out"`
 	Slots   int             `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
+	Has     []string        `yaml:"capabilities" flag:"capability" help:"what this machine has that jobs may ask for, such as docker"`
 	Mode    string          `yaml:"mode" flag:"mode" help:"continuous, or single-task: carry out one, then end"`
 	MaxRun  remuda.Duration `yaml:"max_run_time" flag:"max-run-time" help:"bounds every task, whatever it asks for"`
 	Idle    remuda.Duration `yaml:"idle_timeout" flag:"idle-timeout" help:"end after so long without a task; never when left out"`
@@ -124,8 +126,19 @@ func (s runnerSettings) registration(tokens []remuda.Secret, public []byte) remu
 	}
 	return remuda.Registration{
 		Tokens: tokens, Name: name, Hostname: host, Version: version, OS: runtime.GOOS, Arch: runtime.GOARCH,
-		Slots: s.slots(), Capabilities: taskagent.Implementations(), PublicKey: public,
+		Slots: s.slots(), Capabilities: s.capabilities(), PublicKey: public,
 	}
+}
+
+// capabilities are what it can carry out, and what its operator says that the machine has.
+func (s runnerSettings) capabilities() []string {
+	all := taskagent.Implementations()
+	for _, capability := range s.Runner.Has {
+		if !slices.Contains(all, capability) {
+			all = append(all, capability)
+		}
+	}
+	return all
 }
 
 // slots is what the runner's loop makes of the setting.

@@ -86,6 +86,8 @@ func taskDetails() []column[remuda.Task] {
 		}},
 		column[remuda.Task]{name: "job", cell: func(t remuda.Task) string { return t.JobID }},
 		column[remuda.Task]{name: "retry of", cell: func(t remuda.Task) string { return t.RetryOf }},
+		column[remuda.Task]{name: "group", cell: func(t remuda.Task) string { return t.ConcurrencyGroup }},
+		column[remuda.Task]{name: "needs", cell: func(t remuda.Task) string { return strings.Join(t.Capabilities, ", ") }},
 		column[remuda.Task]{name: "limits", cell: func(t remuda.Task) string {
 			return fmt.Sprintf("timeout %s, %d attempts", t.Timeout, t.MaxAttempts)
 		}},

@@ -64,6 +64,8 @@ type members struct {
 	RetryInterrupted bool              `yaml:"retry_interrupted"`
 	Priority         int               `yaml:"priority"`
 	Parallelism      int               `yaml:"parallelism"`
+	Concurrency      *concurrency      `yaml:"concurrency"`
+	Capabilities     []string          `yaml:"capabilities"`
 	Secrets          []string          `yaml:"secrets"`
 }
 
@@ -84,6 +86,7 @@ func (f *file) submission() remuda.Submission {
 		Timeout: remuda.Duration(f.Timeout), QueueTimeout: remuda.Duration(f.QueueTimeout),
 		LostAfter: remuda.Duration(f.LostAfter), CancelGrace: remuda.Duration(f.CancelGrace),
 		MaxAttempts: f.MaxAttempts, RetryInterrupted: f.RetryInterrupted, Priority: f.Priority, Parallelism: f.Parallelism,
+		Concurrency: f.group(), Capabilities: f.Capabilities,
 	}
 }
 
@@ -92,7 +95,7 @@ func (f *file) UnmarshalYAMLNode(n *yaml.Node) error {
 	f.read = true
 	err := n.Decode(&f.members)
 	f.unread = membersOf(err)
-	found := []error{err, f.checkNames(n), f.checkNumbers(n), f.checkSource(n)}
+	found := []error{err, f.checkNames(n), f.checkNumbers(n), f.checkSource(n), f.checkQueue(n)}
 	if !f.unread["secrets"] {
 		found = append(found, f.checkSecrets(n))
 	}

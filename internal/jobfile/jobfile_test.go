@@ -29,6 +29,8 @@ max_attempts: 2
 retry_interrupted: true
 priority: -5
 parallelism: 4
+concurrency: {group: deploy prod, limit: 2, policy: replace}
+capabilities: [docker, gpu/a100]
 secrets: [GIT_TOKEN]
 steps:
   - checkout
@@ -63,6 +65,7 @@ func TestEveryMemberReachesTheSubmission(t *testing.T) {
 		Timeout: duration(90 * time.Minute), QueueTimeout: duration(48 * time.Hour),
 		LostAfter: duration(90 * time.Second), CancelGrace: duration(500 * time.Millisecond),
 		MaxAttempts: 2, RetryInterrupted: true, Priority: -5, Parallelism: 4,
+		Concurrency: &remuda.Concurrency{Group: "deploy prod", Limit: 2, Policy: remuda.ConcurrencyReplace}, Capabilities: []string{"docker", "gpu/a100"},
 		Secrets: map[string]remuda.Secret{"GIT_TOKEN": remuda.NewSecret("value of GIT_TOKEN")},
 		Job: &remuda.Job{
 			WorkingDirectory: "app", Shell: "bash -eo pipefail",
@@ -138,6 +141,17 @@ func TestAWrongFileSaysWhereAndWhatToDo(t *testing.T) {
 		"text as a number":          {file: top("parallelism: many"), want: "f.yml:1:14: parallelism: expected a whole number"},
 		"no attempts":               {file: top("max_attempts: 0"), want: "f.yml:1:15: max_attempts: expected a number from 1 to 10"},
 		"priority":                  {file: top("priority: 101"), want: "f.yml:1:11: priority: expected a number from -100 to 100"},
+		"group of no name":          {file: top("concurrency: {limit: 2}"), want: "f.yml:1:14: concurrency: it needs group, a name such as deploy-prod"},
+		"group of an empty name":    {file: top("concurrency: {group: ''}"), want: "f.yml:1:22: concurrency.group: expected a name"},
+		"group of spaces":           {file: top("concurrency: {group: ' prod'}"), want: "f.yml:1:22: concurrency.group: expected a name"},
+		"group of a long name":      {file: top("concurrency: {group: " + strings.Repeat("é", 201) + "}"), want: "f.yml:1:22: concurrency.group: it has 201 characters; 200 are allowed"},
+		"group of nobody":           {file: top("concurrency: {group: prod, limit: 0}"), want: "f.yml:1:35: concurrency.limit: expected a number from 1 to 10000, got 0"},
+		"group as text":             {file: top("concurrency: prod"), want: "f.yml:1:14: concurrency: expected a mapping"},
+		"misspelt policy":           {file: top("concurrency: {group: prod, policy: replaced}"), want: `f.yml:1:36: concurrency.policy: expected queue, replace or reject, got "replaced"; did you mean "replace"?`},
+		"misspelt limit":            {file: top("concurrency: {group: prod, limits: 1}"), want: `f.yml:1:28: concurrency: unknown key "limits"; did you mean "limit"?`},
+		"two words as a capability": {file: top("capabilities: [docker run]"), want: `f.yml:1:16: capabilities[0]: "docker run" cannot be a capability: one word`},
+		"too many capabilities":     {file: top("capabilities: [" + strings.Repeat("a, ", 20) + "a]"), want: "f.yml:1:15: capabilities: it has 21 capabilities; 20 are allowed"},
+		"capability as text":        {file: top("capabilities: docker"), want: "f.yml:1:15: capabilities: expected a list"},
 		"yes is no boolean":         {file: top("retry_interrupted: yes"), want: "f.yml:1:20: retry_interrupted: expected true or false"},
 		"source without repository": {file: top("source: {ref: main}"), want: "f.yml:1:9: source: it needs repository"},
 		"an option as repository":   {file: top("source: {repository: --upload-pack=x}"), want: "f.yml:1:22: source.repository: a repository cannot begin with a dash"},
