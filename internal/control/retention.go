@@ -223,9 +223,13 @@ func (p *Plane) retainSize(ctx context.Context) error {
 	}
 	before := Now().after(-shortestOutput)
 	err = p.old(ctx, from, before, func(tasks []TaskRow) (bool, error) {
-		freed, err := p.removeOutput(ctx, tasks)
-		over -= freed
-		return over > 0, err
+		for _, task := range tasks {
+			freed, err := p.removeOutput(ctx, task)
+			if over -= freed; err != nil || over <= 0 {
+				return false, err
+			}
+		}
+		return true, nil
 	})
 	if err == nil && over > 0 && ctx.Err() == nil {
 		p.kept.mu.Lock()
@@ -235,30 +239,26 @@ func (p *Plane) retainSize(ctx context.Context) error {
 	return err
 }
 
-func (p *Plane) removeOutput(ctx context.Context, tasks []TaskRow) (freed int64, err error) {
-	for _, task := range tasks {
-		if task.OutputRemovedAt != 0 {
-			continue
-		}
+// removeOutput removes what a task printed, and notes it. Interrupted between the two, it is done again.
+func (p *Plane) removeOutput(ctx context.Context, task TaskRow) (freed int64, err error) {
+	if task.OutputRemovedAt == 0 {
 		attempts, err := p.attemptsOf(ctx, []TaskRow{task})
 		if err != nil {
+			return 0, err
+		}
+		if freed, err = p.store.Output().Remove(ctx, attempts); err != nil {
 			return freed, err
 		}
-		bytes, err := p.store.Output().Remove(ctx, attempts)
-		if err != nil {
-			return freed, err
-		}
-		freed += bytes
 		task.OutputRemovedAt = Now()
 		err = p.store.Write(ctx, Beside, func(tx Tx) error { return tx.Update(ctx, &task, "output_removed_at") })
 		if err != nil && !errors.Is(err, remuda.NotFound) {
 			return freed, fmt.Errorf("note that the output of task %s was removed: %w", task.ID, err)
 		}
-		p.count(Deleted{Outputs: 1, Bytes: bytes})
+		p.count(Deleted{Outputs: 1, Bytes: freed})
 	}
 	p.kept.mu.Lock()
 	defer p.kept.mu.Unlock()
-	p.kept.removedTo = tasks[len(tasks)-1].ID
+	p.kept.removedTo = task.ID
 	return freed, nil
 }
 
