@@ -119,6 +119,49 @@ $(VERSITYGW):
 test: deps ## run all tests with the race detector
 	CGO_ENABLED=1 go test -race ./...
 
+# What takes long, or takes the machine apart. Each prints the seed that repeats it.
+PROOF ?= 60s
+.PHONY: prove
+prove: deps ## kill everything that can be killed for a minute each, fill disks, take bucket and database away: PROOF=5m
+	REMUDA_PROOF=$(PROOF) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/proof
+
+# Without the race detector many more seeds are tried in the same time.
+.PHONY: simulate
+simulate: ## try the simulation's seeds, without the race detector
+	CGO_ENABLED=0 go test -count=1 -timeout 30m -v -run 'TestNothingIsLostWhateverHappens' ./internal/simulation
+
+SOAK ?= 1h
+.PHONY: soak
+soak: ## try new seeds of the simulation for as long as one likes: SOAK=8h
+	REMUDA_SOAK=$(SOAK) CGO_ENABLED=0 go test -count=1 -timeout 0 -v -run 'TestNothingIsLostWhateverHappens' ./internal/simulation
+
+# The time of minimizing is bounded, since by default it takes a minute for each input that is new.
+FUZZ ?= 30s
+.PHONY: fuzz
+fuzz: ## fuzz each target for a while: FUZZ=5m
+	@grep -rho --include='*_test.go' '^func Fuzz[A-Za-z]*' agent client runner internal cmd -H | sed 's,/[^/]*_test.go:func, ,' | sort | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run XXX -fuzz "^$$target\$$" -fuzztime $(FUZZ) -fuzzminimizetime 20x "./$$package" </dev/null; \
+	done
+
+# A kernel for the guest: taken out of Debian's package, not installed.
+GUEST := $(CACHE)/guest
+.PHONY: guest
+guest: deps $(GUEST)/boot ## kill a whole machine that runs the control plane
+	@command -v qemu-system-x86_64 >/dev/null && command -v busybox >/dev/null || { \
+		$(SUDO) $(APT_UPDATE); \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qy -o Acquire::Retries=3 install --no-install-recommends qemu-system-x86 busybox-static e2fsprogs; \
+	}
+	REMUDA_PROOF_GUEST=$(GUEST) CGO_ENABLED=0 go test -count=1 -timeout 20m -v -run 'MachineIsKilled' ./internal/proof
+
+$(GUEST)/boot:
+	@rm -rf $(GUEST).new && mkdir -p $(GUEST).new
+	$(SUDO) $(APT_UPDATE)
+	cd $(GUEST).new && apt-get -q download "$$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $$2; exit }')"
+	cd $(GUEST).new && dpkg-deb -x linux-image-*.deb . && rm linux-image-*.deb
+	rm -rf $(GUEST) && mv $(GUEST).new $(GUEST)
+
 .PHONY: bench
 bench: ## measure what docs/performance.md speaks of
 	CGO_ENABLED=0 go run ./bench
@@ -129,6 +172,8 @@ bench: ## measure what docs/performance.md speaks of
 #   ca-certificates  go fetches modules over HTTPS
 #   gcc, libc6-dev   the race detector links with C
 #   procps           ps tells what a step inherited
+#   postgresql       the other database; its server need not run
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo -n)
 APT_UPDATE ?= apt-get -q update
 
 .PHONY: deps
@@ -137,6 +182,7 @@ deps: ## install on Debian what the tests need, or name what is missing
 	command -v git >/dev/null || missing="$$missing git"; \
 	command -v bash >/dev/null || missing="$$missing bash"; \
 	command -v ps >/dev/null || missing="$$missing procps"; \
+	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	if [ -e /etc/debian_version ]; then \
 		[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$$missing ca-certificates"; \
 	fi; \
