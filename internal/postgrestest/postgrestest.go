@@ -151,7 +151,7 @@ func start(settings ...string) (_ *Server, err error) {
 // process open, in which others may wait for the end of its output.
 func (s *Server) watch() error {
 	watcher := exec.Command("/bin/sh", "-c",
-		`read -r end; pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid"; sleep 0.2; rm -rf "$0"`, s.dir)
+		`trap '' TERM INT HUP; read -r end; pid=$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid"; sleep 0.2; rm -rf "$0"`, s.dir)
 	watcher.Dir = "/"
 	pipe, err := watcher.StdinPipe()
 	if err != nil {

@@ -1,0 +1,144 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/postgrestest"
+	"github.com/remuda-dev/remuda/internal/store"
+)
+
+// What a claim costs in PostgreSQL is told by the pages that it looks at: time depends on who else is on the machine.
+// It must not grow with what is queued, whatever the planner knows of the tables.
+func TestAClaimInPostgreSQLLooksAtFewPages(t *testing.T) {
+	many := 20000
+	if os.Getenv("REMUDA_TEST_LONG") != "" {
+		many = 1000000
+	}
+	for name, fill := range map[string]func(*filler){
+		"in one lane": func(f *filler) { f.tasks(f.lane(f.project(0)), many, "queued") },
+		"behind a project's limit": func(f *filler) {
+			f.tasks(f.lane(f.project(1)), many, "queued")
+		},
+		"of 100 projects at their limit": func(f *filler) {
+			for range 100 {
+				f.tasks(f.lane(f.project(1)), many/100, "queued")
+			}
+		},
+		"in 100 projects": func(f *filler) {
+			for range 100 {
+				f.tasks(f.lane(f.project(0)), many/100, "queued")
+			}
+		},
+		"beside many that have ended": func(f *filler) { f.tasks(f.lane(f.w.project.ID), many, "succeeded") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := postgrestest.Fresh(t)
+			s := openPostgres(t, address)
+			f := &filler{t: t, conn: connected(t, address), w: newTown(t, s)}
+			f.like = f.w.queue(t, nil).ID
+			f.tasks(f.lane(f.w.project.ID), 1000, "queued")
+			fill(f)
+			for _, known := range []string{"nothing", "analyze"} {
+				if known == "analyze" {
+					f.do("analyze")
+				}
+				for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+					f.do("set plan_cache_mode = " + mode)
+					pages, took := f.claimed()
+					t.Logf("%s, %s: %d pages, %s", known, mode, pages, took)
+					if pages > 1000 {
+						t.Errorf("with %s known, a claim looks at %d pages (%s)", known, pages, mode)
+					}
+				}
+			}
+		})
+	}
+}
+
+// filler queues tasks by the thousand.
+type filler struct {
+	t    *testing.T
+	conn *pgx.Conn
+	w    *town
+	like string // a task that the others are like
+}
+
+func (f *filler) do(text string, args ...any) {
+	f.t.Helper()
+	if _, err := f.conn.Exec(f.t.Context(), text, args...); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *filler) project(limit int) string {
+	return f.w.projectIn(f.t, func(p *control.ProjectRow) { p.TaskLimit, p.Running = limit, limit }).ID
+}
+
+func (f *filler) lane(project string) control.LaneRow {
+	f.t.Helper()
+	var lane control.LaneRow
+	write(f.t, f.w.s, func(tx control.Tx) (err error) {
+		lane, err = tx.Lane(f.t.Context(), control.LaneKey{ClassID: f.w.class.ID, ProjectID: project})
+		return err
+	})
+	return lane
+}
+
+// tasks adds n tasks to a lane: as they are in the heap after a while, not in the order of their ranks.
+func (f *filler) tasks(lane control.LaneRow, n int, state string) {
+	f.t.Helper()
+	f.do(`insert into tasks select (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'lane_id', $2::text,
+		'project_id', $3::text, 'state', $4::text, 'rank', n))).* from tasks t, generate_series(1, $5::int) n where t.id = $1`,
+		f.like, lane.ID, lane.ProjectID, state, n)
+	if state == "queued" {
+		f.do("update lanes set queued = queued + $2, waits = true where id = $1", lane.ID, n)
+	}
+}
+
+// claimed is what a claim costs.
+func (f *filler) claimed() (pages int, took time.Duration) {
+	f.t.Helper()
+	texts, args := store.Asked(func(v control.View) {
+		_, _ = v.Claimable(context.Background(), []string{f.w.class.ID}, []string{"docker", "job"})
+	})
+	if len(texts) != 1 {
+		f.t.Fatalf("a claim asks %d times", len(texts))
+	}
+	if _, err := f.conn.Prepare(f.t.Context(), texts[0], texts[0]); err != nil {
+		f.t.Fatal(err)
+	}
+	var text string
+	rows, err := f.conn.Query(f.t.Context(), "explain (analyze, buffers, format json) "+texts[0]+" for no key update of t skip locked", args[0]...)
+	if err == nil {
+		text, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var plans []struct {
+		Plan struct {
+			Rows int `json:"Actual Rows"`
+			Hit  int `json:"Shared Hit Blocks"`
+			Read int `json:"Shared Read Blocks"`
+		}
+		Time float64 `json:"Execution Time"`
+	}
+	if err := json.Unmarshal([]byte(text), &plans); err != nil {
+		f.t.Fatal(err)
+	}
+	if plans[0].Plan.Rows != 1 {
+		f.t.Errorf("the claim found nothing: %s", text)
+	}
+	if testing.Verbose() && os.Getenv("REMUDA_TEST_PLANS") != "" {
+		fmt.Println(text)
+	}
+	return plans[0].Plan.Hit + plans[0].Plan.Read, time.Duration(plans[0].Time * float64(time.Millisecond))
+}
