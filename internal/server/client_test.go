@@ -136,6 +136,14 @@ func TestTheClientManagesEveryNoun(t *testing.T) {
 	if token.Token == "" {
 		t.Error("a new token is not shown")
 	}
+	hour := time.Now().Add(time.Hour)
+	once := must[remuda.Token](t)(u.CreateToken(ctx, remuda.Token{Kind: remuda.ClassToken, Nickname: "once", ResourceClass: "beta/linux", SingleUse: true, ExpiresAt: &hour}))
+	if left := time.Until(*once.ExpiresAt); !once.SingleUse || left > time.Hour || left < 59*time.Minute {
+		t.Errorf("a token for one use within an hour is %+v", once)
+	}
+	if s := must[remuda.Scaling](t)(u.Scaling(ctx, "beta/linux")); s != (remuda.Scaling{ResourceClass: "beta/linux"}) {
+		t.Errorf("the scaling is %+v", s)
+	}
 	for _, one := range must[remuda.Page[remuda.Token]](t)(u.Tokens(ctx, client.TokenFilter{ResourceClass: "beta/linux"}, client.PageQuery{})).Items {
 		if one.Token != "" {
 			t.Error("a token is shown twice")
