@@ -74,6 +74,10 @@ func isClean(path string) bool {
 	return path == "" || path == "*" || path[0] == '/' && (slashpath.Clean(path) == path || path != "/" && slashpath.Clean(path)+"/" == path)
 }
 
+func nowhere() *Problem {
+	return problemOf(remuda.Fail(remuda.NotFound, "nothing is at this address; /api/v1/docs lists what there is"))
+}
+
 // elsewhere answers what no route does: paths that nobody knows, and known ones with another method.
 func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
 	out := w.(*responder)
@@ -85,7 +89,7 @@ func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allowed) == 0 {
-		s.refuse(out, problemOf(remuda.Fail(remuda.NotFound, "nothing is at this address; /api/v1/docs lists what there is")))
+		s.refuse(out, nowhere())
 		return
 	}
 	out.Header().Set("Allow", strings.Join(allowed, ", "))

@@ -50,7 +50,7 @@ func (s *Server) readOutput(_ context.Context, in *readOutputInput) (func(huma.C
 
 func (s *Server) plainOutput(f *follower, stay bool) func(huma.Context) {
 	return s.following(func(ctx context.Context, out *responder) error {
-		f.out = &plainSink{out: out, control: http.NewResponseController(out), flush: stay}
+		f.out = &plainSink{out: out, control: http.NewResponseController(out), flush: stay, patience: s.writeTime}
 		if !stay {
 			if err := f.rest(ctx, f.query.Attempt); err != nil {
 				return err
@@ -237,6 +237,8 @@ type plainSink struct {
 	out     *responder
 	control *http.ResponseController
 	flush   bool
+
+	patience time.Duration // for each piece
 }
 
 func (p *plainSink) task(remuda.Task) error {
@@ -257,7 +259,7 @@ func (p *plainSink) write(data []byte) error {
 	if p.out.code == 0 {
 		begin(p.out, plainText)
 	}
-	_ = p.control.SetWriteDeadline(time.Now().Add(writeTime))
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience))
 	if _, err := p.out.Write(data); err != nil {
 		return gone{err}
 	}

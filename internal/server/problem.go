@@ -72,6 +72,7 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 func problemOf(err error) *Problem {
 	var ready *Problem
 	if errors.As(err, &ready) {
+		ready.complete()
 		return ready
 	}
 	kind := remuda.KindOf(err)

@@ -54,6 +54,7 @@ type Server struct {
 	parking   *parking      // nil where nobody gives connections back
 	heartbeat time.Duration // between two signs of life on a stream
 	workTime  time.Duration // how long a request may wait for the store
+	writeTime time.Duration // how long a reader may leave a piece of a stream in the pipe
 	bodyTime  time.Duration // how long a MiB of a request's body may take to arrive
 
 	closing context.Context // ends when the server stops: held requests are let go
@@ -81,6 +82,7 @@ func New(o Options) *Server {
 		steps:     newPace(stepsPace, stepsBurst),
 		gate:      newGate(),
 		workTime:  workTime,
+		writeTime: writeTime,
 		heartbeat: 15 * time.Second, // under the 30 s and 60 s after which common proxies take a connection for dead
 		bodyTime:  30 * time.Second,
 	}
@@ -156,7 +158,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if !isClean(r.URL.Path) {
-		s.elsewhere(out, r) // the mux would answer with a page that leads elsewhere
+		s.refuse(out, nowhere()) // the mux would answer with a page that leads elsewhere
 		return
 	}
 	s.mux.ServeHTTP(out, r)

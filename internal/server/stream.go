@@ -44,6 +44,8 @@ type eventWriter struct {
 	mu      sync.Mutex // a heartbeat comes between events, never into one
 	out     *responder
 	control *http.ResponseController
+
+	patience time.Duration // for each piece
 }
 
 // send writes one event with its data as JSON, which has no line ends.
@@ -70,7 +72,7 @@ func (e *eventWriter) write(text []byte) error {
 	if e.out.code == 0 {
 		begin(e.out, eventStream)
 	}
-	_ = e.control.SetWriteDeadline(time.Now().Add(writeTime))
+	_ = e.control.SetWriteDeadline(time.Now().Add(e.patience))
 	if _, err := e.out.Write(text); err != nil {
 		return gone{err}
 	}
@@ -97,7 +99,7 @@ func begin(w *responder, content string) {
 // stream is an answer of server-sent events that follow writes, with heartbeats between them.
 func (s *Server) stream(follow func(context.Context, *eventWriter) error) func(huma.Context) {
 	return s.following(func(ctx context.Context, out *responder) error {
-		events := &eventWriter{out: out, control: http.NewResponseController(out)}
+		events := &eventWriter{out: out, control: http.NewResponseController(out), patience: s.writeTime}
 		ctx, cancel := context.WithCancel(ctx)
 		var beats sync.WaitGroup
 		beats.Go(func() {
