@@ -36,6 +36,12 @@ func NewWriter(to io.Writer, head Head) (*Writer, error) {
 	if err == nil {
 		err = w.Add(headName, text)
 	}
+	if err == nil { // whatever becomes of the rest, the head tells what it is
+		err = w.tar.Flush()
+	}
+	if err == nil {
+		err = w.zip.Flush()
+	}
 	if err != nil {
 		w.Abandon()
 		return nil, err
