@@ -65,7 +65,7 @@ var errGone = errors.New("the agent was told that the claim is not its own")
 
 // carryOut begins, works and reports.
 func (a *agent) carryOut(r *rand.Rand) (remuda.Result, error) {
-	pause(a.life, between(r, time.Millisecond, 200*time.Millisecond))
+	pause(a.life, between(r, time.Millisecond, one(r, []time.Duration{200 * time.Millisecond, 200 * time.Millisecond, 8 * time.Second})))
 	steps := 1 + r.IntN(2)
 	list := make([]remuda.Step, steps)
 	for n := range list {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -28,13 +29,13 @@ const mostTries = 600
 
 func TestEachBrokenRuleIsNoticed(t *testing.T) {
 	noticed := map[rule]bool{}
-	for _, m := range mutations() {
+	for n, m := range mutations() {
 		noticed[m.rule] = true
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			others := map[rule]int{}
 			for seed := range uint64(mostTries) {
-				p := newPlan(seed)
+				p := newPlan(seed + 1000*uint64(n))
 				p.http = false
 				if m.plan != nil {
 					m.plan(&p)
@@ -65,6 +66,12 @@ func with(faults []fault, strikes ...strike) func(*plan) {
 		p.faults = append(p.faults, faults...)
 		p.strikes = append(p.strikes, strikes...)
 	}
+}
+
+// cutOff makes a plan in which hosts are cut off for about as long as makes a claim lost.
+func cutOff(p *plan) {
+	p.trouble, p.every, p.lasting, p.slow = 150*time.Second, 10*time.Second, []time.Duration{80 * time.Second}, true
+	p.faults, p.strikes, p.repeats = nil, []strike{cutLine}, true
 }
 
 func mutations() []mutation {
@@ -131,7 +138,7 @@ func mutationsOfEnds() []mutation {
 		{name: "every claim is said to be live", rule: fenced, plan: with([]fault{twice, slowThere}, cutLine), store: spoils{
 			attempt: func(_ context.Context, a *control.AttemptView) { revive(a) },
 		}.store()},
-		{name: "leave to begin is given to whoever asks", rule: fenced, plan: with([]fault{slowThere, deafBack}, cutLine), store: spoils{
+		{name: "leave to begin is given to whoever asks", rule: fenced, plan: cutOff, store: spoils{
 			attempt: func(ctx context.Context, a *control.AttemptView) {
 				if c := callOf(ctx); c != nil && c.what == "begin" && !a.State.Live() {
 					revive(a)
@@ -139,7 +146,7 @@ func mutationsOfEnds() []mutation {
 				}
 			},
 		}.store()},
-		{name: "a claim that was lost may be finished", rule: fenced, plan: with([]fault{slowThere}, cutLine), store: spoils{
+		{name: "a claim that was lost may be finished", rule: fenced, plan: cutOff, store: spoils{
 			attempt: func(ctx context.Context, a *control.AttemptView) {
 				if c := callOf(ctx); c != nil && c.what == "finish" && a.State == remuda.AttemptLost {
 					revive(a)
@@ -170,7 +177,7 @@ func mutationsOfEnds() []mutation {
 			movable: func(t *control.TaskRow) { t.AttemptsUsed = 0 },
 		}.store()},
 		{name: "signs of life are not written down", rule: heard, store: spoils{deaf: true}.store()},
-		{name: "a claim that gave a sign meanwhile is lost all the same", rule: heard, plan: with([]fault{deafBack, slowThere}, cutLine, freezePlane), store: staleSweep},
+		{name: "a claim that gave a sign meanwhile is lost all the same", rule: heard, plan: cutOff, store: staleSweep},
 	}
 }
 

@@ -84,6 +84,7 @@ func (p person) submits(ctx context.Context) {
 		}
 		key := p.name + " job " + strconv.Itoa(n)
 		s := submission(r, key)
+		s.RetryInterrupted = s.RetryInterrupted || p.w.plan.repeats
 		submit := func(ctx context.Context, d control.UserDoor) (remuda.JobSubmitted, error) {
 			return d.Submit(ctx, s, key)
 		}

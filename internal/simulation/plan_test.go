@@ -17,7 +17,11 @@ type plan struct {
 	bad      float64       // the chance that a message meets a fault while there is trouble
 	faults   []fault       // those that this seed knows: a few kinds find more than all at once
 	strikes  []strike
-	every    time.Duration // between two strikes
+	every    time.Duration   // between two strikes
+	lasting  []time.Duration // the most that one may last: one of these
+	slow     bool            // planes take their time between a look and the change that follows from it
+
+	repeats bool // every task may be interrupted and begin again
 
 	hosts      int
 	submitters int
@@ -33,6 +37,7 @@ func newPlan(seed uint64) plan {
 		seed: seed, replicas: 1 + r.IntN(2), deaf: r.IntN(2) == 0, http: r.IntN(16) == 0,
 		trouble: between(r, 15*time.Second, 80*time.Second),
 		bad:     0.02 + 0.3*r.Float64()*r.Float64(), every: between(r, 3*time.Second, 20*time.Second),
+		lasting: []time.Duration{time.Second, 10 * time.Second, 70 * time.Second}, slow: r.IntN(4) == 0,
 		hosts: 2 + r.IntN(3), submitters: 1 + r.IntN(2), jobs: 1 + r.IntN(3), limits: r.IntN(2) == 0,
 	}
 	for _, f := range allFaults() {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -123,9 +122,9 @@ func (s *site) freeze(n int, d time.Duration) {
 	r.frozen = time.Now().Add(d)
 }
 
-// dawdles lets time pass between a look and the change that follows from it, where processes are stopped at times.
+// dawdles lets time pass between a look and the change that follows from it.
 func (r *replica) dawdles() {
-	if !r.site.w.troubled() || !slices.Contains(r.site.w.plan.strikes, freezePlane) {
+	if !r.site.w.troubled() || !r.site.w.plan.slow {
 		return
 	}
 	r.mu.Lock()

@@ -35,7 +35,7 @@ func allStrikes() []strike {
 func (s strike) act(ctx context.Context, w *world, r *rand.Rand) {
 	h := one(r, w.hosts)
 	n := r.IntN(w.plan.replicas)
-	lasting := between(r, 0, one(r, []time.Duration{time.Second, 10 * time.Second, 70 * time.Second}))
+	lasting := between(r, 0, one(r, w.plan.lasting))
 	root := w.root
 	switch s {
 	case killPlane:
