@@ -80,18 +80,21 @@ func (p *Plane) tend(ctx context.Context) {
 
 // noteBucket tells the operator when output cannot be put where it belongs, and when it can again.
 func (p *Plane) noteBucket(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
+	away := errors.Is(err, ErrBucketAway)
+	if ctx.Err() != nil || !away && remuda.KindOf(err) == remuda.Unavailable {
+		return // the store is away, which the sweep tells
 	}
 	p.kept.mu.Lock()
-	changed := p.kept.bucketAway != (err != nil)
-	p.kept.bucketAway = err != nil
+	changed := p.kept.bucketAway != away
+	p.kept.bucketAway = away
 	p.kept.mu.Unlock()
 	switch {
-	case changed && err != nil:
+	case changed && away:
 		p.log.Error("the bucket for output cannot be used; a few MiB of each task are kept in the store meanwhile, then agents wait", "err", err)
 	case changed:
 		p.log.Info("the bucket for output can be used again")
+	case err != nil && !away:
+		p.log.Error("tend output", "err", err)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 
 const day = 24 * time.Hour
 
-// retaining is a ranch whose plane keeps things for so long. Its plane does not run yet: that would take a second for
-// every day.
+// retaining is a ranch whose plane keeps things for so long. Its plane does not run yet: that would take long for every
+// day.
 func retaining(t *testing.T, keep control.Retention) *ranch {
 	r := newRanch(t)
 	r.restart(control.Options{Retention: keep})
@@ -55,16 +55,16 @@ func (r *ranch) wantGone(task string) {
 
 func TestTasksGoWithAllThatBelongsToThemWhenTheyAreOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := retaining(t, control.Retention{Age: remuda.Duration(90 * day)})
+		r := retaining(t, control.Retention{Age: remuda.Duration(3 * day)})
 		h := r.register(1)
 		old := r.ranAndPrinted(h, "long ago")
 		output := r.attempt(old)
 		job := r.task(old).JobID
-		time.Sleep(60 * day)
+		time.Sleep(2 * day)
 		young := r.ranAndPrinted(h, "just now")
 		r.retain()
 		r.wantState(old, remuda.Succeeded)
-		time.Sleep(31 * day)
+		time.Sleep(25 * time.Hour)
 		waiting := r.submit(hello())
 		r.retain()
 		r.wantGone(old)
@@ -90,7 +90,7 @@ func TestTasksGoWithAllThatBelongsToThemWhenTheyAreOld(t *testing.T) {
 }
 
 func TestWhatIsPinnedOrWantedForEverStays(t *testing.T) {
-	for what, keep := range map[string]control.Retention{"pinned": {Age: remuda.Duration(10 * day), Size: 1}, "for ever": {}} {
+	for what, keep := range map[string]control.Retention{"pinned": {Age: remuda.Duration(2 * day), Size: 1}, "for ever": {}} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := retaining(t, keep)
@@ -100,7 +100,7 @@ func TestWhatIsPinnedOrWantedForEverStays(t *testing.T) {
 						return tx.Update(t.Context(), &control.TaskRow{ID: task, Pinned: true}, "pinned")
 					}))
 				}
-				time.Sleep(1000 * day)
+				time.Sleep(5 * day)
 				r.retain()
 				if got := r.output(task, control.OutputQuery{}); got != "kept" {
 					t.Errorf("its output is %q", got)
@@ -112,9 +112,9 @@ func TestWhatIsPinnedOrWantedForEverStays(t *testing.T) {
 
 func TestARetryOutlivesWhatItRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := retaining(t, control.Retention{Age: remuda.Duration(10 * day)})
+		r := retaining(t, control.Retention{Age: remuda.Duration(2 * day)})
 		old := r.ranAndPrinted(r.register(1), "first")
-		time.Sleep(9*day + 12*time.Hour)
+		time.Sleep(day + 12*time.Hour)
 		retry := must(t, r.admin.RetryTask, t.Context(), old)
 		time.Sleep(13 * time.Hour)
 		r.retain()
@@ -174,12 +174,12 @@ func TestTheOldestOutputGoesWhenAllIsTooMuch(t *testing.T) {
 
 func TestEventsGoWhenTheyAreOldButForTheNewest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := retaining(t, control.Retention{Events: remuda.Duration(30 * day)})
+		r := retaining(t, control.Retention{Events: remuda.Duration(2 * day)})
 		for i := range 100 {
 			must(t, r.admin.CreateOrganization, t.Context(), remuda.Organization{Name: fmt.Sprintf("o-%d", i)})
 		}
 		last := r.lastEvent()
-		time.Sleep(31 * day)
+		time.Sleep(3 * day)
 		r.retain()
 		if left := strings.Join(r.events(control.EventFilter{}), "\n"); strings.Count(left, " o-") != 1 || r.lastEvent() != last {
 			t.Errorf("left are %s", left)
@@ -216,9 +216,9 @@ func TestTheOperatorIsToldOnceWhenTheBucketGoesAndComes(t *testing.T) {
 		if count("bucket") != 0 || r.plane.Kept().BucketAway {
 			t.Error("the bucket is told of while it works")
 		}
-		output.err = &remuda.Error{Kind: remuda.Unavailable, Detail: "no route"}
+		output.err = fmt.Errorf("%w: no route", control.ErrBucketAway)
 		time.Sleep(20 * time.Second)
-		if count("cannot be used") != 1 || !r.plane.Kept().BucketAway {
+		if count("in the store meanwhile") != 1 || !r.plane.Kept().BucketAway {
 			t.Errorf("while it is away the log says %s", r.log)
 		}
 		done(t, r.plane.Ready(t.Context()))

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -228,8 +229,8 @@ type OutputStore interface {
 	// starts later says that what lies before it was dropped.
 	Chunks(ctx context.Context, attempt string, step *int, offset int64, max int) ([]remuda.Chunk, error)
 
-	// Tend does what was put off: it moves output to where it belongs, deletes what nothing refers to, and says when a
-	// place for output cannot be used. It is called every few seconds.
+	// Tend does what was put off: it moves output to where it belongs, and deletes what nothing refers to. It is called
+	// every few seconds. ErrBucketAway says that the bucket cannot be used.
 	Tend(ctx context.Context) error
 	// Remove deletes what attempts printed; how much it was, stays. Forget deletes that, too. Both go in small
 	// transactions and may be repeated; of these attempts, no output may arrive any more.
@@ -239,6 +240,9 @@ type OutputStore interface {
 	// Held counts what all output takes up.
 	Held(ctx context.Context) (OutputHeld, error)
 }
+
+// ErrBucketAway is wrapped in what Tend answers while the bucket for output cannot be used.
+var ErrBucketAway = errors.New("the bucket for output cannot be used")
 
 // OutputHeld is what output takes up.
 type OutputHeld struct {

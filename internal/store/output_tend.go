@@ -17,10 +17,11 @@ func (s *outputs) Tend(ctx context.Context) error {
 	if s.bucket == nil {
 		return nil
 	}
-	if err := errors.Join(s.probe(ctx), s.moveTails(ctx), s.sweepDoomed(ctx)); err != nil {
-		return fmt.Errorf("tend the bucket: %w", err)
+	err := errors.Join(s.probe(ctx), s.moveTails(ctx), s.sweepDoomed(ctx))
+	if failed := (bucketError{}); errors.As(err, &failed) {
+		return fmt.Errorf("%w: %w", control.ErrBucketAway, err)
 	}
-	return nil
+	return err
 }
 
 // probe tries a bucket that failed, so that its return is found out when nobody writes.
@@ -92,10 +93,16 @@ func (s *outputs) sweepDoomed(ctx context.Context) error {
 func (s *outputs) deleteObject(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
+	var err error
 	if folder, all := strings.CutSuffix(name, "/"); all {
-		return s.bucket.DeleteAll(ctx, folder)
+		err = s.bucket.DeleteAll(ctx, folder)
+	} else {
+		err = s.bucket.Delete(ctx, name)
 	}
-	return s.bucket.Delete(ctx, name)
+	if err != nil {
+		return bucketError{err}
+	}
+	return nil
 }
 
 // Remove deletes what attempts printed and keeps how much it was, in small transactions.

@@ -80,6 +80,10 @@ func TestMain(m *testing.M) {
 		writeAndTell(address)
 		return
 	}
+	if where := os.Getenv(appendUntilKilled); where != "" {
+		appendAndTell(where)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
