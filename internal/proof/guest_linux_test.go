@@ -179,6 +179,7 @@ func (g *guest) unit(s *site) *unit {
 
 func (g *guest) arguments() []string { return nil }
 func (g *guest) victims() []victim   { return nil }
+func (g *guest) end()                {}
 
 // check brings the disk's file system to rest, as the guest's next start does, and looks at the databases on it.
 func (g *guest) check() error {

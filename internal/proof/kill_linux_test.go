@@ -12,8 +12,6 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite"
-
-	"github.com/remuda-dev/remuda/client"
 )
 
 func TestNothingIsLostWhenEverythingIsKilledOnSQLite(t *testing.T) {
@@ -38,22 +36,24 @@ func usual(long time.Duration) pace {
 // if nothing had happened.
 func killAtAnyMoment(t *testing.T, s *site, p pace) {
 	dice := dice(t)
-	l := &load{dir: s.dir, log: t.Logf}
-	for range 4 {
-		c, err := client.New(s.door.url(), client.Options{Timeout: 10 * time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(c.CloseIdle)
-		l.users = append(l.users, c.User(s.token()))
-	}
+	l := s.newLoad(4)
+	defer l.group.Wait() // after end, however the test comes to its own
 	working, end := context.WithTimeoutCause(t.Context(), p.long+3*time.Minute, errors.New("it takes too long"))
 	defer end()
 	l.run(working, p.tasks)
 	killed := s.havoc(t, dice, p)
 	orders := l.stop()
 	t.Logf("killed %v and %d agents", killed, s.agentsKilled)
+	v := s.conclude(t, orders, p)
+	if v.states["succeeded"] < len(orders)/3 || len(killed) == 0 {
+		t.Error("too little happened for this to prove anything")
+	}
+}
 
+// conclude has the runners drain, ends the control planes and their database badly, and looks whether all that was
+// acknowledged is there when they are up again, and nothing else is left.
+func (s *site) conclude(t *testing.T, orders []*order, p pace) verdict {
+	t.Helper()
 	for _, u := range s.runners {
 		if err := u.term(time.Minute); err != nil {
 			t.Error(err)
@@ -73,9 +73,6 @@ func killAtAnyMoment(t *testing.T, s *site, p pace) {
 	s.answers(p.boot)
 	v := s.judge(orders)
 	t.Logf("%d tasks: %v; %d had more than one attempt", len(orders), v.states, v.repeated)
-	if v.states["succeeded"] < len(orders)/3 || len(killed) == 0 {
-		t.Error("too little happened for this to prove anything")
-	}
 	if err := errors.Join(s.judgeAll(t.Context(), orders), s.whole()); err != nil {
 		t.Error(err)
 	}
@@ -86,9 +83,11 @@ func killAtAnyMoment(t *testing.T, s *site, p pace) {
 			t.Error(err)
 		}
 	}
+	s.database.end()
 	for _, left := range leftovers(s.dir, v.attempts) {
 		t.Errorf("left: %s", left)
 	}
+	return v
 }
 
 // havoc kills some of all victims together, leaves them dead for a while, and does so again until the time is over.
@@ -135,6 +134,7 @@ type sqlite struct{ dir string }
 
 func (sqlite) arguments() []string { return nil }
 func (sqlite) victims() []victim   { return nil }
+func (sqlite) end()                {}
 
 func (q sqlite) check() error {
 	files, err := filepath.Glob(filepath.Join(q.dir, "data", "*.db"))

@@ -35,6 +35,9 @@ func (o *order) countsIn(dir string) string {
 	return filepath.Join(dir, "counts", fmt.Sprint(o.number))
 }
 
+// doneIn is the file in which a task that takes its time says that it has done all it had to do.
+func (o *order) doneIn(dir string) string { return o.countsIn(dir) + ".done" }
+
 // password is a secret that some tasks print.
 const password = "correct horse 'battery' staple"
 
@@ -86,10 +89,33 @@ func newOrder(dir string, number int) *order {
 	if number%8 >= 6 {
 		o.submission.RetryInterrupted, o.submission.MaxAttempts = true, 10
 	}
+	o.runs(commands...)
+	return o
+}
+
+// newLong is a task that prints a line now and then for so long, and then so many at once.
+func newLong(dir string, number int, long time.Duration, many int) *order {
+	o := newOrder(dir, number*8) // none of the special kinds
+	lines := int(long / (200 * time.Millisecond))
+	var prints strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&prints, "tick %d\n", i+1)
+	}
+	for i := range many {
+		fmt.Fprintf(&prints, "line %d of those that task %d prints at its end\n", i+1, o.number)
+	}
+	o.prints = [][]byte{[]byte(prints.String())}
+	o.submission.Job.Steps = nil
+	o.runs(fmt.Sprintf("echo $REMUDA_ATTEMPT >> %s\nfor i in $(seq %d); do echo tick $i; sleep 0.2; done\nseq -f 'line %%.0f of those that task %d prints at its end' %d\necho done > %s",
+		o.countsIn(dir), lines, o.number, many, o.doneIn(dir)))
+	return o
+}
+
+// runs gives a task its steps.
+func (o *order) runs(commands ...string) {
 	for _, command := range commands {
 		o.submission.Job.Steps = append(o.submission.Job.Steps, remuda.JobStep{Run: &remuda.Run{Command: command}})
 	}
-	return o
 }
 
 // load submits tasks and follows each to its end, many at once, until it is told to submit no more.
@@ -102,6 +128,21 @@ type load struct {
 	orders []*order
 	full   bool
 	group  sync.WaitGroup
+}
+
+// newLoad is a load from so many clients.
+func (s *site) newLoad(clients int) *load {
+	s.t.Helper()
+	l := &load{dir: s.dir, log: s.t.Logf}
+	for range clients {
+		c, err := client.New(s.door.url(), client.Options{Timeout: 10 * time.Second})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(c.CloseIdle)
+		l.users = append(l.users, c.User(s.token()))
+	}
+	return l
 }
 
 // run begins with so many at once. End it by stop.
@@ -145,9 +186,10 @@ func (l *load) next() *order {
 // carry submits an order until that is acknowledged, and follows it to its end.
 func (l *load) carry(ctx context.Context, user *client.User, o *order) error {
 	// Made here, so that any task's user may add to it.
-	file := o.countsIn(l.dir)
-	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chmod(file, 0o666)); err != nil {
-		return err
+	for _, file := range []string{o.countsIn(l.dir), o.doneIn(l.dir)} {
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chmod(file, 0o666)); err != nil {
+			return err
+		}
 	}
 	err := persist(ctx, func() error {
 		submitted, err := user.Submit(ctx, o.submission, o.key())

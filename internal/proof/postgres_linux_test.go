@@ -143,6 +143,8 @@ func (p *postgres) victims() []victim {
 	}
 }
 
+func (p *postgres) end() { p.killAll() }
+
 // check ends the server like everything else, and looks whether all its pages and indexes are as they should be.
 func (p *postgres) check() error {
 	p.killAll()

@@ -21,6 +21,7 @@ type database interface {
 	arguments() []string // of remuda server, besides its folder
 	victims() []victim   // what of it can be killed
 	check() error        // whether it is whole, when no control plane uses it
+	end()                // with all its processes
 }
 
 // victim is something that can be killed at any moment and comes back.
