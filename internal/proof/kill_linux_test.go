@@ -84,7 +84,7 @@ func (s *site) conclude(t *testing.T, orders []*order, p pace) verdict {
 		}
 	}
 	s.database.end()
-	for _, left := range leftovers(s.dir, v.attempts) {
+	for _, left := range leftovers(s.dir, v.attempts, s.before) {
 		t.Errorf("left: %s", left)
 	}
 	return v

@@ -83,14 +83,21 @@ func uidsOf(dir string) func(uid uint32) bool {
 	}
 }
 
+// present are the processes that there are. Those of an earlier test, whose users' numbers are used again, are not ours.
+func present() map[int]bool {
+	found := map[int]bool{}
+	eachProcess(func(pid int, _ string) { found[pid] = true })
+	return found
+}
+
 // leftovers are what should not be there when all tasks have ended and their runners are gone.
-func leftovers(dir string, attempts map[string]bool) (found []string) {
+func leftovers(dir string, attempts map[string]bool, before map[int]bool) (found []string) {
 	for _, p := range processesOf(dir) {
 		found = append(found, describe(p))
 	}
 	ours := uidsOf(dir)
 	eachProcess(func(pid int, at string) {
-		if info, err := os.Stat(at); err == nil && ours(ownerOf(info)) {
+		if info, err := os.Stat(at); err == nil && ours(ownerOf(info)) && !before[pid] {
 			found = append(found, fmt.Sprintf("process %d of a task's user", pid))
 		}
 	})

@@ -42,6 +42,7 @@ type site struct {
 	runners  []*unit
 	user     *client.User
 
+	before       map[int]bool // processes
 	agentsKilled int
 }
 
@@ -79,7 +80,7 @@ func newFolder(t *testing.T) string {
 // openSite starts control planes over one database, and runners.
 func openSite(t *testing.T, dir string, d database, planes, runners int) *site {
 	t.Helper()
-	s := &site{t: t, dir: dir, door: openDoor(t), database: d}
+	s := &site{t: t, dir: dir, door: openDoor(t), database: d, before: present()}
 	t.Cleanup(s.killAll)
 	for n := range planes {
 		s.share(n)
