@@ -68,3 +68,6 @@ func (s *subscription) Close() { s.close() }
 
 // Waiting says whether a runner waits for work here.
 func Waiting(p *Plane) bool { return p.hub.waitsForWork() }
+
+// Skew is how far apart two versions are.
+func Skew(runner, plane string) string { return skew(runner, plane) }
