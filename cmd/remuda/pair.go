@@ -38,6 +38,7 @@ type pair struct {
 // pairOptions say where a pair lives.
 type pairOptions struct {
 	planeDir, runnerDir string
+	database            string // of the plane; empty for its folder
 	slots               int
 	dieWithParent       bool // tasks end with this process, however that ends
 	environment         map[string]string
@@ -46,7 +47,7 @@ type pairOptions struct {
 // startPair starts both on a listener of this machine. The caller stops it.
 func startPair(ctx context.Context, o pairOptions, listener net.Listener, url string, log *slog.Logger) (_ *pair, err error) {
 	x := &pair{runnerEnded: make(chan error, 1)}
-	x.plane, err = openPlane(ctx, planeOptions{dir: o.planeDir, keep: usualKeep()}, log)
+	x.plane, err = openPlane(ctx, planeOptions{dir: o.planeDir, database: o.database, keep: usualKeep()}, log)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

@@ -39,6 +39,7 @@ type planeOptions struct {
 	openMetrics   bool
 	secureCookies bool
 	keep          keepSettings
+	limits        limits
 }
 
 // openPlane opens the data folder, and makes it what it must be when it is new. What is wrong with the folder is an
@@ -68,8 +69,13 @@ func openIn(ctx context.Context, o planeOptions, log *slog.Logger) (*plane, erro
 			return nil, err
 		}
 		address = o.dir
+	} else if !strings.Contains(address, "://") {
+		return nil, errors.New("--database: expected postgres://user@host/database, not a folder")
 	}
 	if o.bucket == "" {
+		if o.database != "" {
+			log.Warn("output goes into the data folder: other control planes on this database need the same one, or all a --bucket", "dir", o.dir)
+		}
 		var err error
 		if o.bucket, err = bucket.FolderAddress(filepath.Join(o.dir, outputFolder)); err != nil {
 			return nil, err
@@ -149,7 +155,7 @@ func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.
 	}
 	return &plane{
 		store: kept, rules: rules, adminToken: token,
-		server: server.New(server.Options{Plane: rules, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics}),
+		server: server.New(server.Options{Plane: rules, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics, Limits: o.limits.server()}),
 	}, nil
 }
 

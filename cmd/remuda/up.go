@@ -16,6 +16,7 @@ type upSettings struct {
 	Listen   string  `yaml:"listen" flag:"listen" help:"address to listen on; port 0 takes a free one"`
 	Insecure bool    `yaml:"insecure" flag:"insecure" help:"allow an address that other machines reach, without TLS"`
 	Dir      string  `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
+	Database string  `yaml:"database" flag:"database" help:"postgres://… to keep everything but the key in PostgreSQL; in the data folder when left out"`
 	RunDir   string  `yaml:"runner_dir" flag:"runner-dir" help:"the runner's folder; runner in the data folder when left out"`
 	Slots    int     `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
 	Logging  logging `yaml:"logging"`
@@ -68,7 +69,7 @@ func (p *program) up(ctx context.Context, given upSettings, log *slog.Logger) er
 		return err
 	}
 	x, err := startPair(ctx, pairOptions{
-		planeDir: dir, runnerDir: given.RunDir, slots: given.Slots, environment: p.localEnvironment(),
+		planeDir: dir, database: given.Database, runnerDir: given.RunDir, slots: given.Slots, environment: p.localEnvironment(),
 	}, listener, url, log)
 	if err != nil {
 		return err

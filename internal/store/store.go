@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -38,7 +39,12 @@ type Store struct {
 // version. A folder is made when it is not there. What cannot be used, or was written by a newer version, is a
 // remuda.Error that says so.
 func Open(ctx context.Context, address string) (*Store, error) {
-	if !isPostgres(address) {
+	switch {
+	case isPostgres(address):
+	case strings.Contains(address, "://"):
+		scheme, _, _ := strings.Cut(address, "://")
+		return nil, remuda.Fail(remuda.Invalid, "a database is postgres://…, not "+scheme+"://…")
+	default:
 		return openFolder(ctx, address)
 	}
 	p, err := openPostgres(ctx, address)
