@@ -84,7 +84,7 @@ func (w *world) auditCounters(ctx context.Context, v control.View, tasks []contr
 			on = 1
 		}
 		queued[t.LaneID] += by
-		for _, id := range []string{t.LaneID, t.OrganizationID, t.ProjectID, t.ClassID} {
+		for _, id := range append(countedBy(t.TaskRow), t.LaneID) {
 			running[id] += on
 		}
 	}
@@ -94,7 +94,7 @@ func (w *world) auditCounters(ctx context.Context, v control.View, tasks []contr
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(running)) {
-		for _, row := range []control.Row{&control.LaneRow{}, &control.OrganizationRow{}, &control.ProjectRow{}, &control.ClassRow{}} {
+		for _, row := range []control.Row{&control.LaneRow{}, &control.OrganizationRow{}, &control.ProjectRow{}, &control.ClassRow{}, &control.GroupRow{}} {
 			if err := v.Get(ctx, row, id); remuda.KindOf(err) == remuda.NotFound {
 				continue
 			} else if err != nil {
@@ -108,6 +108,8 @@ func (w *world) auditCounters(ctx context.Context, v control.View, tasks []contr
 				check("organization", id, row.Running, running[id])
 			case *control.ProjectRow:
 				check("project", id, row.Running, running[id])
+			case *control.GroupRow:
+				check("group", id, row.Running, running[id])
 			case *control.ClassRow:
 				check("class", id, row.Running, running[id])
 			}

@@ -21,6 +21,8 @@ type host struct {
 	name    string
 	classes []string
 	slots   int
+	able    []string // its capabilities
+	single  bool     // each of its runners carries out one task
 	key     *seal.Key
 	line    *line // of the runner; its agents have roads of their own over it
 
@@ -45,8 +47,11 @@ func (w *world) newHost(n int, r *rand.Rand) *host {
 	name := "host " + strconv.Itoa(n)
 	h := &host{w: w, name: name, slots: 1 + r.IntN(3), key: w.town.key, line: w.newLine(name), agents: map[string]*agent{}, wrote: map[string]*agent{}}
 	h.classes = [][]string{{"acme/linux"}, {"acme/linux", "acme/mac"}, {"acme/mac"}}[n%3]
-	if n == 0 {
-		h.classes = []string{"acme/linux", "acme/mac"} // whatever is submitted can run somewhere
+	if h.able = []string{"job"}; r.IntN(6) == 0 {
+		h.single, h.slots = true, 1
+	}
+	if n == 0 { // whatever is submitted can run somewhere
+		h.classes, h.able = []string{"acme/linux", "acme/mac"}, []string{"job", "docker"}
 	}
 	return h
 }
@@ -63,6 +68,12 @@ func (h *host) start() {
 	config := runner.Config{Slots: h.slots, Key: h.key, MaxRunTime: 3 * time.Minute}
 	if h.w.troubled() && r.IntN(4) == 0 {
 		config.DrainTimeout = between(r, time.Second, 20*time.Second)
+	}
+	if h.single {
+		config.Mode = runner.SingleTask
+	}
+	if r.IntN(8) == 0 {
+		config.IdleTimeout = between(r, 5*time.Second, time.Minute)
 	}
 	now := &life{ended: make(chan struct{})}
 	now.dead, now.kill = context.WithCancel(context.Background())
@@ -120,7 +131,7 @@ func (h *host) plane(l *life) runner.ControlPlane {
 
 // register makes the runner known, with the tokens as they are now.
 func (h *host) register(ctx context.Context, l *life) (runner.ControlPlane, error) {
-	said := remuda.Registration{Name: h.name, Slots: h.slots, Capabilities: []string{"job"}, PublicKey: h.key.Public()}
+	said := remuda.Registration{Name: h.name, Slots: h.slots, Capabilities: h.able, PublicKey: h.key.Public()}
 	for _, class := range h.classes {
 		said.Tokens = append(said.Tokens, remuda.NewSecret(h.w.tokenOf(class)))
 	}

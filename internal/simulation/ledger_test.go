@@ -175,6 +175,8 @@ func (l *ledger) applies(c *call, changes []change) {
 			l.ofLimit(row.ID, row.TaskLimit, ch)
 		case *control.ClassRow:
 			l.ofLimit(row.ID, row.TaskLimit, ch)
+		case *control.GroupRow:
+			l.ofLimit(row.ID, row.TaskLimit, ch)
 		case *control.EventRow:
 			if isMove(row.Type) {
 				events = append(events, row.Type+" "+row.Subject)
@@ -187,8 +189,26 @@ func (l *ledger) applies(c *call, changes []change) {
 		l.breaks(told, "a transition for %s moved %v and told %v", c.what, moves, events)
 	}
 	l.events = append(l.events, events...)
+	if c.replaces {
+		l.replaced(changes)
+	}
 	if c.what == "sync" {
 		l.joined[c.runner] = l.takes(c.runner)
+	}
+}
+
+// replaced holds the tasks of a group against a new job that takes their place.
+func (l *ledger) replaced(changes []change) {
+	for _, ch := range changes {
+		made, of := ch.row.(*control.TaskRow)
+		if !of || ch.verb != "insert" {
+			continue
+		}
+		for _, t := range l.tasks {
+			if t.GroupID == made.GroupID && t.JobID != made.JobID && !t.State.Ended() && !t.CancelRequested {
+				l.breaks(obeyed, "task %s is %s beside job %s, which replaces it", t.ID, t.State, made.JobID)
+			}
+		}
 	}
 }
 
@@ -274,13 +294,22 @@ func (l *ledger) count(t control.TaskRow, s remuda.State, by int) {
 	if s != remuda.Running {
 		return
 	}
-	for _, id := range []string{t.OrganizationID, t.ProjectID, t.ClassID} {
+	for _, id := range countedBy(t) {
 		l.running[id] += by
 	}
 }
 
+// countedBy are the ids of what counts a task when it runs.
+func countedBy(t control.TaskRow) []string {
+	ids := []string{t.OrganizationID, t.ProjectID, t.ClassID}
+	if t.GroupID != "" {
+		ids = append(ids, t.GroupID)
+	}
+	return ids
+}
+
 func (l *ledger) holdsLimits(t *taskTruth) {
-	for _, id := range []string{t.OrganizationID, t.ProjectID, t.ClassID} {
+	for _, id := range countedBy(t.TaskRow) {
 		if most := l.limits[id]; most > 0 && l.running[id] >= most {
 			l.breaks(limited, "task %s runs beside %d others, and %s has a limit of %d", t.ID, l.running[id], id, most)
 		}
@@ -341,10 +370,12 @@ func (l *ledger) claimed(row *control.AttemptRow) {
 		l.breaks(obeyed, "task %s was cancelled, and gets claim %s", task.ID, row.ID)
 	case l.holds(row.RunnerID) > runner.Slots:
 		l.breaks(roomy, "runner %s has %d slots, and holds %d claims", row.RunnerID, runner.Slots, l.holds(row.RunnerID))
+	case !isSubset(task.Capabilities, runner.Capabilities):
+		l.breaks(rested, "runner %s has %q, task %s needs %q, and got claim %s", row.RunnerID, runner.Capabilities, task.ID, task.Capabilities, row.ID)
 	case l.served(row.RunnerID)[task.ClassID] == "":
 		l.breaks(rested, "runner %s does not serve class %s, and got claim %s", row.RunnerID, task.ClassID, row.ID)
 	}
-	delete(l.waits, task.ClassID)
+	clear(l.waits)
 	l.joined[row.RunnerID] = l.joined[row.RunnerID] && l.takes(row.RunnerID)
 }
 

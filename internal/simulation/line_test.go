@@ -52,6 +52,7 @@ type call struct {
 	claim    string
 	result   remuda.Result // of a finish
 	draining bool          // of a return
+	replaces bool          // of a submission: it takes the place of what its group has
 }
 
 type callKey struct{}

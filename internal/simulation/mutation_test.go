@@ -170,6 +170,9 @@ func mutationsOfEnds() []mutation {
 		{name: "a cancelled task is forgotten to be", rule: obeyed, plan: with(nil, killRunner, rebootHost, cutLine), store: spoils{
 			movable: func(t *control.TaskRow) { t.CancelRequested = false },
 		}.store()},
+		{name: "what a job replaces goes on", rule: obeyed, store: spoils{
+			group: func([]control.GroupTask) []control.GroupTask { return nil },
+		}.store()},
 		{name: "what may begin only once is repeated", rule: onlyOnce, plan: with(nil, rebootHost, cutLine), store: spoils{
 			movable: func(t *control.TaskRow) { t.RetryInterrupted = true },
 		}.store()},

@@ -21,7 +21,7 @@ func (w *world) person(name string) person { return person{w, w.newLine(name), n
 
 // asks has a replica do something for a person.
 func asks[T any](ctx context.Context, p person, what string, do func(context.Context, control.UserDoor) (T, error)) (T, error) {
-	return send(ctx, p.line, call{what: what}, func(ctx context.Context, r *replica) (T, error) {
+	return send(ctx, p.line, call{what: what, replaces: what == replacing}, func(ctx context.Context, r *replica) (T, error) {
 		var none T
 		who, err := r.plane.Authenticate(ctx, p.w.town.admin)
 		if err != nil {
@@ -30,6 +30,9 @@ func asks[T any](ctx context.Context, p person, what string, do func(context.Con
 		return do(ctx, r.plane.AsUser(*who.User))
 	})
 }
+
+// replacing is the verb of a submission that takes the place of what its group has.
+const replacing = "submit and replace"
 
 // insist asks until there is an answer that would be the same the next time.
 func insist[T any](ctx context.Context, p person, what string, do func(context.Context, control.UserDoor) (T, error)) (T, error) {
@@ -66,6 +69,14 @@ func submission(r *rand.Rand, name string) remuda.Submission {
 	if project == "green" {
 		s.Organization = "beta"
 	}
+	if r.IntN(4) == 0 {
+		s.Concurrency = &remuda.Concurrency{Group: one(r, []string{"left", "right"}), Limit: 1 + r.IntN(2), Policy: one(r, []remuda.ConcurrencyPolicy{
+			remuda.ConcurrencyQueue, remuda.ConcurrencyQueue, remuda.ConcurrencyReplace, remuda.ConcurrencyReject,
+		})}
+	}
+	if r.IntN(6) == 0 {
+		s.Capabilities = []string{"docker"}
+	}
 	if r.IntN(5) == 0 {
 		s.QueueTimeout = remuda.Duration(between(r, 5*time.Second, 40*time.Second))
 	}
@@ -85,6 +96,10 @@ func (p person) submits(ctx context.Context) {
 		key := p.name + " job " + strconv.Itoa(n)
 		s := submission(r, key)
 		s.RetryInterrupted = s.RetryInterrupted || p.w.plan.repeats
+		verb := "submit"
+		if s.Concurrency != nil && s.Concurrency.Policy == remuda.ConcurrencyReplace {
+			verb = replacing
+		}
 		submit := func(ctx context.Context, d control.UserDoor) (remuda.JobSubmitted, error) {
 			return d.Submit(ctx, s, key)
 		}
@@ -94,9 +109,9 @@ func (p person) submits(ctx context.Context) {
 			p.acknowledged(ctx, s, func() (remuda.JobSubmitted, error) { return user.Submit(ctx, s, key) })
 			continue
 		}
-		first, ok := p.acknowledged(ctx, s, func() (remuda.JobSubmitted, error) { return insist(ctx, p, "submit", submit) })
+		first, ok := p.acknowledged(ctx, s, func() (remuda.JobSubmitted, error) { return insist(ctx, p, verb, submit) })
 		if ok && r.IntN(3) == 0 {
-			second, ok := p.acknowledged(ctx, s, func() (remuda.JobSubmitted, error) { return insist(ctx, p, "submit", submit) })
+			second, ok := p.acknowledged(ctx, s, func() (remuda.JobSubmitted, error) { return insist(ctx, p, verb, submit) })
 			if ok && second.ID != first.ID {
 				p.w.ledger.isBroken(submitted, "the key %q made the jobs %s and %s", key, first.ID, second.ID)
 			}
@@ -114,6 +129,12 @@ func (p person) acknowledged(ctx context.Context, s remuda.Submission, submit fu
 			}
 			p.w.ledger.knowsTasks(job.Tasks)
 			return job, true
+		}
+		if remuda.KindOf(err) == remuda.Conflict && s.Concurrency != nil && s.Concurrency.Policy == remuda.ConcurrencyReject {
+			if p.w.ledger.has(s.Name) {
+				p.w.ledger.isBroken(submitted, "job %q is there, and saying so again is answered %v", s.Name, err)
+			}
+			return job, false
 		}
 		if !passes(err) && ctx.Err() == nil {
 			p.w.ledger.isBroken(sound, "%s cannot submit: %v", p.name, err)

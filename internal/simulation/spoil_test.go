@@ -9,6 +9,7 @@ import (
 
 // spoils are the places at which a mutation reaches into the store. What is nil stays as it is.
 type spoils struct {
+	group     func([]control.GroupTask) []control.GroupTask
 	attempt   func(ctx context.Context, a *control.AttemptView)
 	movable   func(*control.TaskRow)
 	taskView  func(*control.TaskView)
@@ -180,6 +181,15 @@ func (t spoiledTx) RunnerClasses(ctx context.Context, runner string) ([]string, 
 // Claimable is spoiled.
 func (t spoiledTx) Claimable(ctx context.Context, classes, capabilities []string) (control.TaskRow, error) {
 	return t.v.Claimable(ctx, classes, capabilities)
+}
+
+// GroupTasks is spoiled.
+func (t spoiledTx) GroupTasks(ctx context.Context, group string) ([]control.GroupTask, error) {
+	found, err := t.Tx.GroupTasks(ctx, group)
+	if t.s.group != nil {
+		found = t.s.group(found)
+	}
+	return found, err
 }
 
 // Insert may leave a row out.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -142,39 +143,44 @@ func (l *ledger) unfinished() (ids []string) {
 func (l *ledger) lookForIdlers() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	waiting := map[string]string{}
-	for _, id := range l.order {
-		if t := l.tasks[id]; t.State == remuda.Queued && l.underLimits(t) {
-			waiting[t.ClassID] = id
-		}
-	}
-	idle := map[string]string{}
 	hearsAll := l.w.site.hearsAll()
-	for id := range l.runners {
-		// Where wake-ups are lost, only the poll is left, and it wakes those that took tasks when they asked.
-		if l.open[id] > 0 && l.takes(id) && (hearsAll || l.joined[id]) {
-			for class := range l.serves[id] {
-				idle[class] = id
-			}
-		}
-	}
-	for _, class := range slices.Sorted(maps.Keys(waiting)) {
-		if idle[class] == "" {
-			delete(l.waits, class)
+	still := map[string]bool{}
+	for _, id := range l.order {
+		t := l.tasks[id]
+		if t.State != remuda.Queued || !l.underLimits(t) {
 			continue
 		}
-		since, known := l.waits[class]
+		runner := l.idler(t, hearsAll)
+		if runner == "" {
+			continue
+		}
+		what := t.ClassID + t.Capabilities
+		still[what] = true
+		since, known := l.waits[what]
 		if !known {
-			l.waits[class] = time.Now()
+			l.waits[what] = time.Now()
 		} else if time.Since(since) > pollEvery+2*time.Second {
-			l.breaks(prompt, "task %s waits, and runner %s of its class idles, for %s", waiting[class], idle[class], time.Since(since))
+			l.breaks(prompt, "task %s waits, and runner %s that could take it idles, for %s", id, runner, time.Since(since))
 		}
 	}
-	for class := range l.waits {
-		if waiting[class] == "" {
-			delete(l.waits, class)
+	maps.DeleteFunc(l.waits, func(what string, _ time.Time) bool { return !still[what] })
+}
+
+// idler is a runner that could take a task, and has a request open. Where wake-ups are lost only the poll is left, and
+// it wakes those that took tasks when they asked.
+func (l *ledger) idler(t *taskTruth, hearsAll bool) string {
+	for id, r := range l.runners {
+		if l.open[id] > 0 && l.takes(id) && l.serves[id][t.ClassID] != "" && isSubset(t.Capabilities, r.Capabilities) && (hearsAll || l.joined[id]) {
+			return id
 		}
 	}
+	return ""
+}
+
+// isSubset says whether every word of one text is in the other.
+func isSubset(needs, has string) bool {
+	had := strings.Fields(has)
+	return !slices.ContainsFunc(strings.Fields(needs), func(word string) bool { return !slices.Contains(had, word) })
 }
 
 // forgetIdlers is called while the road is bad.
@@ -185,7 +191,7 @@ func (l *ledger) forgetIdlers() {
 }
 
 func (l *ledger) underLimits(t *taskTruth) bool {
-	for _, id := range []string{t.OrganizationID, t.ProjectID, t.ClassID} {
+	for _, id := range countedBy(t.TaskRow) {
 		if most := l.limits[id]; most > 0 && l.running[id] >= most {
 			return false
 		}
@@ -196,7 +202,7 @@ func (l *ledger) underLimits(t *taskTruth) bool {
 // takes is true when a runner may be given a task.
 func (l *ledger) takes(runner string) bool {
 	r := l.runners[runner]
-	return r != nil && r.Ready && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && l.holds(runner) < r.Slots
+	return r != nil && r.Ready && r.Reason == "" && !r.Paused && !r.Draining && !r.DrainAsked && r.GoneAt == 0 && l.holds(runner) < r.Slots
 }
 
 func (l *ledger) holds(runner string) int {
@@ -261,4 +267,16 @@ func (l *ledger) wasRead(task string, attempt int, data []byte) {
 			l.w.note("%d bytes of claim %s were read", len(data), id)
 		}
 	}
+}
+
+// has says whether a job of this name was made.
+func (l *ledger) has(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.tasks {
+		if t.Name == name {
+			return true
+		}
+	}
+	return false
 }
