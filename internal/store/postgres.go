@@ -159,9 +159,10 @@ func (p *postgres) try(ctx context.Context, scope control.Scope, change func(*qu
 	}
 	p.known.Put(known)
 	conn.Release() // closes one that is in a transaction still
-	if err != nil || !s.changed {
+	if err != nil || !s.sent {
 		return err
 	}
+	// Also when it changed nothing: what it found may be another's, asked for before and not durable yet.
 	if err := p.flusher.flush(age); err != nil {
 		return unknown(err)
 	}
