@@ -17,11 +17,12 @@ type serverSettings struct {
 	Bucket         string  `yaml:"bucket" flag:"bucket" help:"where output goes that is no longer written: file:///a/folder or s3://name?region=…; the folder output in the data folder when left out"`
 	OpenMetrics    bool    `yaml:"open_metrics" flag:"open-metrics" help:"show /metrics to everybody; otherwise an admin token is asked for"`
 	SecureCookies  bool    `yaml:"secure_cookies" flag:"secure-cookies" help:"browsers reach it over TLS, though a proxy takes that off"`
+	Limits         limits  `yaml:"limits"`
 	Logging        logging `yaml:"logging"`
 }
 
 func (p *program) serverCommand() *cobra.Command {
-	given := serverSettings{keepSettings: usualKeep(), Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
+	given := serverSettings{keepSettings: usualKeep(), Limits: usualLimits(), Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
 	var s *settings
 	c := command(page{
 		use: "server", short: "Run a control plane",
@@ -33,7 +34,7 @@ func (p *program) serverCommand() *cobra.Command {
 		if err := s.load(); err != nil {
 			return err
 		}
-		if err := given.check(); err != nil {
+		if err := errors.Join(given.check(), given.Limits.check()); err != nil {
 			return err
 		}
 		if given.Dir == "" {
@@ -60,6 +61,7 @@ func serve(ctx context.Context, given serverSettings, log *slog.Logger) (err err
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, plane.close()) }()
+	given.Limits.warn(log)
 	log.Info("the control plane answers", "url", url, "dir", given.Dir, "version", version)
 	err = plane.run(ctx, listener)
 	log.Info("the control plane has ended")
@@ -67,5 +69,5 @@ func serve(ctx context.Context, given serverSettings, log *slog.Logger) (err err
 }
 
 func (s serverSettings) plane() planeOptions {
-	return planeOptions{dir: s.Dir, database: s.Database, bucket: s.Bucket, openMetrics: s.OpenMetrics, secureCookies: s.SecureCookies, keep: s.keepSettings}
+	return planeOptions{dir: s.Dir, database: s.Database, bucket: s.Bucket, openMetrics: s.OpenMetrics, secureCookies: s.SecureCookies, keep: s.keepSettings, limits: s.Limits}
 }
