@@ -97,7 +97,11 @@ func (d door) send(ctx context.Context, in call) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := d.client.http.Do(request)
+	road := d.client.http
+	if in.hold > 0 {
+		road = d.client.held
+	}
+	answer, err := road.Do(request)
 	if err != nil {
 		return nil, d.unreachable(ctx, err)
 	}

@@ -46,6 +46,7 @@ type Options struct {
 type Client struct {
 	base      *url.URL // without a slash at its end
 	http      *http.Client
+	held      *http.Client // for calls that the server holds
 	userAgent string
 	timeout   time.Duration
 }
@@ -83,6 +84,7 @@ func newClient(base *url.URL, transport http.RoundTripper, o Options) *Client {
 	c := &Client{
 		base:      base,
 		http:      &http.Client{Transport: transport, CheckRedirect: sameHostOnly},
+		held:      &http.Client{Transport: oneAtATime(transport), CheckRedirect: sameHostOnly},
 		userAgent: o.UserAgent,
 		timeout:   o.Timeout,
 	}
@@ -109,11 +111,31 @@ func newTransport() *http.Transport {
 	}
 }
 
+// oneAtATime is a transport of HTTP/1.1. The control plane sets a connection aside while its one request is held, and
+// has ten thousand of them; one that other requests share, as in HTTP/2, has to be kept up.
+func oneAtATime(road http.RoundTripper) http.RoundTripper {
+	like, ours := road.(*http.Transport)
+	if !ours {
+		return road
+	}
+	transport := like.Clone()
+	transport.ForceAttemptHTTP2 = false
+	transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	if transport.TLSClientConfig != nil {
+		transport.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	}
+	transport.MaxIdleConnsPerHost = 2
+	return transport
+}
+
 // URL is the control plane's address.
 func (c *Client) URL() string { return c.base.String() }
 
 // CloseIdle closes connections that nothing uses, so that a program that ends leaves none behind.
-func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+func (c *Client) CloseIdle() {
+	c.http.CloseIdleConnections()
+	c.held.CloseIdleConnections()
+}
 
 func parseBase(text string, insecure bool) (*url.URL, error) {
 	base, err := url.Parse(text)

@@ -1,8 +1,12 @@
 package client_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,5 +102,35 @@ func TestAStreamIsAskedForAgainWhenItSaysSo(t *testing.T) {
 	err := c.User("token").Follow(t.Context(), "t1", client.OutputQuery{}, func(client.Followed) error { return nil })
 	if err != nil || calls.Load() != 2 || time.Since(asked) < time.Second {
 		t.Errorf("got %v after %d calls and %s", err, calls.Load(), time.Since(asked))
+	}
+}
+
+func TestASyncHasAConnectionOfItsOwn(t *testing.T) {
+	protocols := make(chan string, 2)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocols <- r.Proto
+		answer(w, http.StatusOK, `{}`)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(server.URL, client.Options{CAFile: ca})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseIdle()
+	r := c.Runner("r1", "token")
+	if _, err := r.Sync(t.Context(), remuda.Sync{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Goodbye(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if sync, other := <-protocols, <-protocols; sync != "HTTP/1.1" || other != "HTTP/2.0" {
+		t.Errorf("a sync goes over %s, other calls over %s", sync, other)
 	}
 }
