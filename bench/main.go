@@ -24,11 +24,11 @@ type figure struct {
 
 // sizes say how much is measured.
 type sizes struct {
-	latencies, trues, claims, cancels, lines, herd int
-	flood                                          int64 // bytes
-	rates                                          []int // submissions a second
-	loaded                                         time.Duration
-	idle                                           time.Duration
+	latencies, trues, claims, cancels, lines, herd, queued, finished int
+	flood                                                            int64 // bytes
+	rates                                                            []int // submissions a second
+	loaded                                                           time.Duration
+	idle                                                             time.Duration
 }
 
 // measures are all figures, in the order in which they are taken. Those that concern a database are taken on both.
@@ -44,6 +44,7 @@ func measures() []measure {
 		{"river", river, onPostgres},
 		{"load", load, onSQLite | onPostgres},
 		{"herd", herds, onSQLite},
+		{"queue", queue, onSQLite | onPostgres},
 	}
 }
 
@@ -89,12 +90,12 @@ func main() {
 func run(ctx context.Context, s settings) error {
 	n := sizes{
 		latencies: 500, trues: 1000, claims: 20000, cancels: 30, lines: 300, flood: 1 << 30,
-		rates: []int{10, 50, 100, 200, 400, 800}, loaded: 10 * time.Second, herd: 10000, idle: 20 * time.Second,
+		rates: []int{10, 50, 100, 200, 400, 800}, loaded: 10 * time.Second, herd: 10000, queued: 1_000_000, finished: 1_000_000, idle: 20 * time.Second,
 	}
 	if s.quick {
 		n = sizes{
 			latencies: 50, trues: 100, claims: 2000, cancels: 5, lines: 40, flood: 128 << 20,
-			rates: []int{10, 100}, loaded: 2 * time.Second, herd: 500, idle: 2 * time.Second,
+			rates: []int{10, 100}, loaded: 2 * time.Second, herd: 500, queued: 20_000, finished: 20_000, idle: 2 * time.Second,
 		}
 	}
 	table := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', 0)
