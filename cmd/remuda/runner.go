@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -23,11 +24,12 @@ func (p *program) runnerCommand() *cobra.Command {
 		long: "Run a machine runner: it opens one outbound connection, claims tasks of its resource class, and carries them out on this machine, " +
 			"each as a task-agent of its own. Started by root it runs them as another user. Its commands manage runners that run already.\n\n" +
 			"The first TERM or ^C drains: nothing new is taken, what runs may end. The second cancels what runs, the third leaves at once. " +
-			"A runner that is killed leaves its tasks running; started again on the same --dir it takes them up.\n\n" +
+			"A runner that gets HUP, or is killed, leaves its tasks running; started again on the same --dir it takes them up.\n\n" +
+			"A runner on which tasks cannot be started, or whose disk is full, takes nothing new and says why; 'remuda runner resume' lets it try at once.\n\n" +
 			"Settings come from flags, from REMUDA_RUNNER_… (and CIRCLECI_RUNNER_…) variables, and from a YAML file with the members of CircleCI's machine runner. " +
 			"Its folder, --dir, is $XDG_STATE_HOME/remuda/runner when nothing is said, else /var/lib/remuda-runner for root and ./remuda-runner for others.",
 		example: "remuda runner --url https://remuda.example.com --token-file class-token\nremuda runner --config runner.yml --slots 4\nremuda runner list",
-		exits:   "0 drained, 1 it failed while it ran, 2 it could not start: wrong settings, token or folder",
+		exits:   "0 drained, or told by HUP to make room for its successor, 1 it failed while it ran, 2 it could not start: wrong settings, token or folder",
 		signals: true,
 	}, cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		if err := s.load(); err != nil {
@@ -61,7 +63,7 @@ func (p *program) serveTasks(ctx context.Context, given runnerSettings, log *slo
 	if err != nil {
 		return err
 	}
-	arrived, stop := listen()
+	arrived, stop := listen(syscall.SIGHUP)
 	defer stop()
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
@@ -69,17 +71,28 @@ func (p *program) serveTasks(ctx context.Context, given runnerSettings, log *slo
 	go func() { ended <- h.run(ctx) }()
 	for signals := 0; ; {
 		select {
-		case <-arrived:
+		case s := <-arrived:
+			if s == syscall.SIGHUP {
+				log.Info("leaves at once: what runs goes on, and the runner that is started next on this folder takes it up", "dir", given.Runner.Dir)
+				leave(errRelieved)
+				continue
+			}
 			signals++
 			h.end(signals, leave)
 		case err := <-ended:
-			if errors.Is(err, errForced) {
+			switch {
+			case errors.Is(err, errForced):
 				return failure{exitInterrupted, nil}
+			case errors.Is(err, errRelieved):
+				return nil
 			}
 			return h.enrolment.explain(err)
 		}
 	}
 }
+
+// errRelieved ends a runner that makes room for its successor.
+var errRelieved = errors.New("the runner makes room for its successor")
 
 // hired is a runner with what it needs on this machine.
 type hired struct {

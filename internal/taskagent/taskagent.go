@@ -46,6 +46,7 @@ func Implementations() []string { return []string{job.Name} }
 // Main reads a Handoff from stdin, carries it out and gives the exit code. When ctx ends (on TERM), the task is
 // cancelled. The caller must survive SIGPIPE and SIGHUP: the agent outlives its runner, and with it stderr.
 func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) int {
+	stderr = &words{to: stderr, left: mostWords}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	handoff, err := agent.ReadHandoff(stdin)
 	if err != nil {
