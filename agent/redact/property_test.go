@@ -38,9 +38,10 @@ func check(t interface {
 	forms := f.table.Load().forms
 	want := specified(forms, text)
 	for _, form := range forms {
-		// Letters of the mask itself tell nothing.
-		if strings.Contains(strings.ReplaceAll(want, Mask, "\x00"), form) {
-			t.Fatalf("%q shows the form %q: %q", text, form, want)
+		for _, shown := range strings.Split(want, Mask) { // letters of the mask itself tell nothing
+			if strings.Contains(shown, form) {
+				t.Fatalf("%q shows the form %q: %q", text, form, want)
+			}
 		}
 	}
 	longest := 0
