@@ -102,9 +102,13 @@ func latency(ctx context.Context, s *site, n sizes) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	goal := "p50 ≤ 6 ms, p99 ≤ 30 ms"
+	if s.replica != nil {
+		goal = "p50 ≤ 20 ms" // the runner is at one of two control planes, the user at the other
+	}
 	return []figure{
 		{"submit → first byte of output", "p50 " + milliseconds(percentile(first, 0.5)) + ", p99 " + milliseconds(percentile(first, 0.99)),
-			"p50 ≤ 6 ms, p99 ≤ 30 ms", "agent and shell alone take " + milliseconds(alone)},
+			goal, "agent and shell alone take " + milliseconds(alone)},
 		{"submit → result", "p50 " + milliseconds(percentile(whole, 0.5)) + ", p99 " + milliseconds(percentile(whole, 0.99)), "", ""},
 	}, nil
 }

@@ -26,7 +26,9 @@ type site struct {
 	user    *client.User
 	class   string // a class that the site's runners serve
 	plane   *process
-	runners int // started so far
+	replica *process // a second control plane on the same PostgreSQL, to which runners go
+	away    string   // its URL, or that of the only one
+	runners int      // started so far
 	said    *output
 	figures string // the folder in which figures are kept; none when empty
 
@@ -163,27 +165,40 @@ func (s *site) open(ctx context.Context) error {
 	if said, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, said)
 	}
+	data := filepath.Join(s.dir, "data")
+	var err error
+	if s.plane, s.url, err = s.startPlane(ctx, data); err != nil {
+		return err
+	}
+	s.away = s.url
+	if s.client, err = client.New(s.url, client.Options{}); err != nil {
+		return err
+	}
+	if err := s.settle(ctx, filepath.Join(data, "admin-token")); err != nil {
+		return err
+	}
+	if s.postgres != "" {
+		s.replica, s.away, err = s.startPlane(ctx, data)
+	}
+	return err
+}
+
+// startPlane starts a control plane on an address of this machine.
+func (s *site) startPlane(ctx context.Context, data string) (*process, string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	address := listener.Addr().String()
 	if err := listener.Close(); err != nil {
-		return err
+		return nil, "", err
 	}
-	s.url = "http://" + address
-	data := filepath.Join(s.dir, "data")
 	args := []string{"server", "--dir", data, "--listen", address}
 	if s.postgres != "" {
 		args = append(args, "--database", s.postgres)
 	}
-	if s.plane, err = s.start(ctx, nil, "remuda", args...); err != nil {
-		return err
-	}
-	if s.client, err = client.New(s.url, client.Options{}); err != nil {
-		return err
-	}
-	return s.settle(ctx, filepath.Join(data, "admin-token"))
+	plane, err := s.start(ctx, nil, "remuda", args...)
+	return plane, "http://" + address, err
 }
 
 // settle waits for the control plane and makes a class to measure with.
@@ -229,7 +244,7 @@ func (s *site) startRunner(ctx context.Context, slots int) (*process, error) {
 	}
 	s.runners++
 	work := filepath.Join(s.dir, "runner-"+strconv.Itoa(s.runners)) // the runner makes it, so that its agents' user passes
-	runner, err := s.start(ctx, []string{"REMUDA_RUNNER_API_AUTH_TOKEN=" + token}, "remuda", "runner", "--url", s.url,
+	runner, err := s.start(ctx, []string{"REMUDA_RUNNER_API_AUTH_TOKEN=" + token}, "remuda", "runner", "--url", s.away,
 		"--slots", strconv.Itoa(slots), "--dir", work)
 	if err != nil {
 		return nil, err
@@ -248,8 +263,10 @@ func (s *site) startRunner(ctx context.Context, slots int) (*process, error) {
 }
 
 func (s *site) close() {
-	if s.plane != nil {
-		s.plane.stop()
+	for _, plane := range []*process{s.replica, s.plane} {
+		if plane != nil {
+			plane.stop()
+		}
 	}
 	_ = os.RemoveAll(s.dir) // a folder of ours below the temporary one
 }
