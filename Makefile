@@ -126,9 +126,10 @@ prove: deps ## kill everything that can be killed for a minute each, fill disks,
 	REMUDA_PROOF=$(PROOF) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/proof
 
 # Without the race detector many more seeds are tried in the same time.
+SEEDS ?= 5000
 .PHONY: simulate
-simulate: ## try the simulation's seeds, without the race detector
-	CGO_ENABLED=0 go test -count=1 -timeout 30m -v -run 'TestNothingIsLostWhateverHappens' ./internal/simulation
+simulate: ## try the simulation's seeds and its broken rules, without the race detector: SEEDS=5000
+	REMUDA_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/simulation
 
 SOAK ?= 1h
 .PHONY: soak

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -22,41 +21,6 @@ type mutation struct {
 	store    func(control.Store) control.Store
 	executor func(*host) runner.Executor
 	hasty    bool // agents do not wait for leave to begin
-}
-
-// mostTries is how many seeds may pass before a mutation is noticed.
-const mostTries = 600
-
-func TestEachBrokenRuleIsNoticed(t *testing.T) {
-	noticed := map[rule]bool{}
-	for n, m := range mutations() {
-		noticed[m.rule] = true
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			others := map[rule]int{}
-			for seed := range uint64(mostTries) {
-				p := newPlan(seed + 1000*uint64(n))
-				p.http = false
-				if m.plan != nil {
-					m.plan(&p)
-				}
-				found, _ := simulate(t, p, m)
-				if slices.ContainsFunc(found, func(b broken) bool { return b.rule == m.rule }) {
-					t.Logf("noticed by %q at seed %d, after %v", m.rule, seed, others)
-					return
-				}
-				for _, b := range found {
-					others[b.rule]++
-				}
-			}
-			t.Errorf("%d seeds do not notice it by %q, but %v", mostTries, m.rule, others)
-		})
-	}
-	for _, r := range allRules() {
-		if !noticed[r] {
-			t.Errorf("no mutation shows that the simulation sees when this does not hold: %s", r)
-		}
-	}
 }
 
 // with makes a plan know some faults and strikes, and others at hand.

@@ -25,8 +25,8 @@ type plan struct {
 
 	hosts      int
 	submitters int
-	jobs       int // of each submitter
-	limits     bool
+	jobs       int  // of each submitter
+	reads      bool // somebody follows output
 }
 
 // newPlan draws a plan. Small ones are many: what breaks with two runners and four tasks is found there, and is easier
@@ -38,7 +38,7 @@ func newPlan(seed uint64) plan {
 		trouble: between(r, 15*time.Second, 80*time.Second),
 		bad:     0.02 + 0.3*r.Float64()*r.Float64(), every: between(r, 3*time.Second, 20*time.Second),
 		lasting: []time.Duration{time.Second, 10 * time.Second, 70 * time.Second}, slow: r.IntN(4) == 0,
-		hosts: 2 + r.IntN(3), submitters: 1 + r.IntN(2), jobs: 1 + r.IntN(3), limits: r.IntN(2) == 0,
+		hosts: 2 + r.IntN(3), submitters: 1 + r.IntN(2), jobs: 1 + r.IntN(3), reads: r.IntN(2) == 0,
 	}
 	for _, f := range allFaults() {
 		if r.IntN(3) == 0 {

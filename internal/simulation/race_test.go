@@ -2,5 +2,5 @@
 
 package simulation
 
-// seeds is how many are tried in CI; see norace_test.go.
+// seeds is how many are tried; the race detector makes each ten times as dear.
 const seeds = 200

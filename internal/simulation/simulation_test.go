@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestNothingIsLostWhateverHappens tries one seed after the other. REMUDA_SEED tries a single one, REMUDA_SOAK (such
-// as 1h) new ones for as long.
+// TestNothingIsLostWhateverHappens tries one seed after the other, as many as REMUDA_SEEDS says. REMUDA_SEED tries a
+// single one, REMUDA_SOAK (such as 1h) new ones for as long.
 func TestNothingIsLostWhateverHappens(t *testing.T) {
 	if text := os.Getenv("REMUDA_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -23,6 +23,13 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 	first, most, until := uint64(0), uint64(seeds), time.Time{}
 	if testing.Short() {
 		most /= 50
+	}
+	if text := os.Getenv("REMUDA_SEEDS"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = n
 	}
 	if text := os.Getenv("REMUDA_SOAK"); text != "" {
 		length, err := time.ParseDuration(text)

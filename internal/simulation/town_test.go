@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -31,7 +32,8 @@ type town struct {
 var settled town
 
 func TestMain(m *testing.M) {
-	base := "/dev/shm" // where there is no disk to wait for
+	debug.SetGCPercent(400) // there is memory enough, and each seed makes much that does not last
+	base := "/dev/shm"      // where there is no disk to wait for
 	if _, err := os.Stat(base); err != nil {
 		base = ""
 	}

@@ -110,7 +110,9 @@ func (w *world) run(held control.Store) {
 		submitting.Go(func() { w.person("submitter " + strconv.Itoa(n)).submits(w.ctx) })
 	}
 	w.background.Go(func() { w.person("meddler").meddles(busy) })
-	w.background.Go(func() { w.person("reader").follows(w.ctx) })
+	if w.plan.reads {
+		w.background.Go(func() { w.person("reader").follows(w.ctx) })
+	}
 	w.background.Go(w.watch)
 	w.strikes(busy)
 	<-busy.Done()
