@@ -317,7 +317,7 @@ func measureHerd(t *testing.T, size int, period time.Duration, secure bool) {
 	}()
 	defer func() { cancel(); <-ended }()
 	opened := time.Now()
-	untilHeld(t, s, plain, size)
+	untilOpen(t, all, size)
 	t.Logf("all of them connected in %s; resident per runner then: %.1f KB", time.Since(opened), float64(s.resident()-before)/float64(size)/1000)
 
 	busy, from := s.processor(), time.Now()
@@ -327,6 +327,9 @@ func measureHerd(t *testing.T, size int, period time.Duration, secure bool) {
 	t.Logf("idle: %.1f KB a runner (resident %.1f MB, was %.1f MB), %.1f %% of a core; heap %.1f, stacks %.1f MB", each,
 		float64(s.resident())/1e6, float64(before)/1e6, 100*idle,
 		s.metric(plain, "go_memstats_heap_inuse_bytes")/1e6, s.metric(plain, "go_memstats_stack_inuse_bytes")/1e6)
+	if held := s.metric(plain, "remuda_http_syncs_held"); held < float64(size)*0.9 {
+		t.Errorf("only %v syncs are held", held)
+	}
 
 	busy, from = s.processor(), time.Now()
 	submitSteadily(t, user, claimed, period)
@@ -345,16 +348,16 @@ func measureHerd(t *testing.T, size int, period time.Duration, secure bool) {
 	}
 }
 
-// untilHeld waits until the control plane holds so many requests.
-func untilHeld(t *testing.T, s *serverProcess, by *http.Client, size int) {
+// untilOpen waits until so many runners have asked.
+func untilOpen(t *testing.T, h *herd.Herd, size int) {
 	t.Helper()
-	look, late := time.NewTicker(time.Second), time.After(patience)
+	look, late := time.NewTicker(20*time.Millisecond), time.After(patience)
 	defer look.Stop()
-	for s.metric(by, "remuda_http_syncs_held") < float64(size) {
+	for h.Open() < size {
 		select {
 		case <-look.C:
 		case <-late:
-			t.Fatalf("%v of %d connected", s.metric(by, "remuda_http_syncs_held"), size)
+			t.Fatalf("%d of %d connected", h.Open(), size)
 		}
 	}
 }
