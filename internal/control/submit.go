@@ -107,7 +107,7 @@ func (d UserDoor) submitted(ctx context.Context, job string) (remuda.JobSubmitte
 	return answer, err
 }
 
-var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,199}$`)
+var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // complete fills in what a submission left out, and refuses what it must not say.
 func complete(s *remuda.Submission) error {
@@ -122,7 +122,7 @@ func complete(s *remuda.Submission) error {
 		return &remuda.Error{Kind: remuda.Invalid, Detail: wrong, Fields: []remuda.Field{{Location: "body.source.repository", Message: wrong}}}
 	}
 	for name, value := range s.Secrets {
-		if !secretName.MatchString(name) {
+		if len(name) > 200 || !secretName.MatchString(name) {
 			return remuda.Fail(remuda.Invalid, "a secret's name is that of an environment variable: letters, digits and '_'")
 		}
 		if len(value.Reveal()) < remuda.ShortestSecret {

@@ -30,10 +30,10 @@ func wordsOfProject(organization string) func(ProjectRow) remuda.Project {
 	}
 }
 
-var projectName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,198}[A-Za-z0-9_-])?$`)
+var projectName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9_-])?$`)
 
 func validProject(p ProjectRow) error {
-	if !projectName.MatchString(p.Name) {
+	if len(p.Name) > 200 || !projectName.MatchString(p.Name) {
 		return remuda.Fail(remuda.Invalid, "a project's name has 1 to 200 of letters, digits and '._/-', and begins with a letter or digit")
 	}
 	if p.Visibility != private && p.Visibility != public {
