@@ -38,6 +38,9 @@ type postgres struct {
 	known   sync.Pool
 	shift   int64        // added to the numbers of events
 	settled atomic.Int64 // the newest event that is known to be durable
+
+	claimers chan struct{} // holds one for each claim under way: those that wait for each other leave connections to others
+	claimed  atomic.Int64  // when a task was claimed last, in nanoseconds
 }
 
 // The keys of the advisory locks of PostgreSQL, which are the database's own: "remu" and a number.
@@ -72,9 +75,11 @@ func postgresConfig(address string) (*pgxpool.Config, error) {
 		"application_name":                    "remuda",
 		"statement_timeout":                   milliseconds(statementWithin),
 		"idle_in_transaction_session_timeout": milliseconds(idleWithin),
-		"tcp_keepalives_idle":                 "10",
-		"tcp_keepalives_interval":             "5",
-		"tcp_keepalives_count":                "3",
+		// Every statement finds a few rows by an index: to plan it anew for its arguments costs more than to run it.
+		"plan_cache_mode":         "force_generic_plan",
+		"tcp_keepalives_idle":     "10",
+		"tcp_keepalives_interval": "5",
+		"tcp_keepalives_count":    "3",
 		// A commit is made durable by the flusher before anyone is told of it.
 		"synchronous_commit": "off",
 	} {
@@ -100,7 +105,9 @@ func openPostgres(ctx context.Context, address string) (*postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	p := &postgres{pool: pool, shift: shift, flusher: startFlusher(config.ConnConfig), wakeups: startWakeups(config.ConnConfig)}
+	p := &postgres{
+		pool: pool, shift: shift, claimers: make(chan struct{}, max(2, config.MaxConns/4)), flusher: startFlusher(config.ConnConfig), wakeups: startWakeups(config.ConnConfig),
+	}
 	p.known.New = func() any { return newPostgresKnown() }
 	if _, err := p.flusher.ready(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -134,15 +141,37 @@ func (p *postgres) try(ctx context.Context, scope control.Scope, change func(*qu
 	if err != nil {
 		return err
 	}
-	conn, err := p.acquire(ctx)
-	if err != nil {
+	changed, err := p.transact(ctx, scope, change)
+	if err != nil || !changed {
 		return err
 	}
-	// Once it is under way it is carried out whole, whatever becomes of ctx.
+	if err := p.flusher.flush(age); err != nil {
+		return unknown(err)
+	}
+	return nil
+}
+
+// transact runs a transition in a transaction. Once it is under way it is carried out whole, whatever becomes of ctx.
+func (p *postgres) transact(ctx context.Context, scope control.Scope, change func(*query) error) (changed bool, err error) {
+	if scope == control.Claiming {
+		select {
+		case p.claimers <- struct{}{}:
+			defer func() { <-p.claimers }()
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+	conn, err := p.acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Release() // closes one that is in a transaction still
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionWithin)
 	defer cancel()
 	known := p.known.Get().(*postgresKnown)
-	s := &postgresSession{conn: conn.Conn(), ctx: within, known: known, defers: scope != control.Alone, locks: scope != control.Alone, shift: p.shift}
+	defer p.known.Put(known)
+	beside := scope != control.Alone
+	s := &postgresSession{store: p, conn: conn.Conn(), ctx: within, known: known, defers: beside, locks: beside}
 	s.add(false, "begin", nil)
 	switch scope {
 	case control.Alone:
@@ -151,22 +180,11 @@ func (p *postgres) try(ctx context.Context, scope control.Scope, change func(*qu
 		s.add(false, "select pg_advisory_xact_lock_shared($1)", []any{int64(lockHouse)})
 	}
 	q := &query{ctx: within, session: s, shapes: known.shapes, postgres: s}
-	err = protect(change, q)
-	if err == nil {
-		err = s.commit(q)
-	} else {
+	if err := protect(change, q); err != nil {
 		s.rollback()
+		return false, err
 	}
-	p.known.Put(known)
-	conn.Release() // closes one that is in a transaction still
-	if err != nil || !s.sent {
-		return err
-	}
-	// Also when it changed nothing: what it found may be another's, asked for before and not durable yet.
-	if err := p.flusher.flush(age); err != nil {
-		return unknown(err)
-	}
-	return nil
+	return s.changed, s.commit(q)
 }
 
 // commit sends what waits, and the commit with it.
@@ -205,7 +223,7 @@ func (p *postgres) look(ctx context.Context, look func(*query) error) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionWithin)
 	defer cancel()
 	known := p.known.Get().(*postgresKnown)
-	s := &postgresSession{conn: conn.Conn(), ctx: within, known: known, shift: p.shift}
+	s := &postgresSession{store: p, conn: conn.Conn(), ctx: within, known: known}
 	s.add(false, "begin isolation level repeatable read, read only", nil)
 	err = look(&query{ctx: ctx, session: s, shapes: known.shapes, postgres: s})
 	s.rollback()
@@ -252,7 +270,7 @@ func isNetwork(err error) bool {
 }
 
 // claimable finds the next task, and keeps it from everybody else until the transaction ends. Whoever finds nothing
-// keeps nobody waiting. A task that someone else is changing is passed over; when there are only such, they are waited
+// keeps nobody waiting, unless tasks are being claimed all the time. A task that someone else is changing is passed over; when there are only such, they are waited
 // for a few times.
 func (q *query) claimable(into any, text string, args ...any) error {
 	s := q.postgres
@@ -260,13 +278,16 @@ func (q *query) claimable(into any, text string, args ...any) error {
 		return q.one(into, text, args...)
 	}
 	for range 3 {
-		if !s.claims {
+		if !s.claims && !s.store.isClaiming() {
 			if err := q.one(into, text, args...); err != nil {
 				return err
 			}
-			s.claim()
 		}
+		s.claim()
 		err := q.one(into, text+" for no key update of t skip locked", args...)
+		if err == nil {
+			s.store.claimed.Store(time.Now().UnixNano())
+		}
 		if !errors.Is(err, remuda.NotFound) {
 			return err
 		}
@@ -275,6 +296,11 @@ func (q *query) claimable(into any, text string, args ...any) error {
 		}
 	}
 	return remuda.NotFound
+}
+
+// isClaiming says whether a task was claimed just now.
+func (p *postgres) isClaiming() bool {
+	return time.Now().UnixNano()-p.claimed.Load() < int64(50*time.Millisecond)
 }
 
 // claim waits until no other claim is being decided.

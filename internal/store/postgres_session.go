@@ -17,6 +17,7 @@ import (
 // postgresSession is one transaction on one connection. What has no answer that is needed waits for what has one: both
 // go in one round trip.
 type postgresSession struct {
+	store   *postgres
 	conn    *pgx.Conn
 	ctx     context.Context // of the whole transaction; it has a deadline
 	known   *postgresKnown
@@ -28,7 +29,6 @@ type postgresSession struct {
 	claims  bool   // no other claim is decided until the end
 	counts  map[counter]int
 	events  int64 // written so far
-	shift   int64 // of the numbers of events
 	shown   int64 // the newest event that was read
 	changed bool  // something is to be made durable
 }
@@ -171,7 +171,7 @@ func (s *postgresSession) number(text string, values []any) error {
 	}
 	text = strings.Replace(text, ") values (", ", id) values (", 1)
 	text = strings.TrimSuffix(text, ")") + fmt.Sprintf(", cast(cast(pg_current_xact_id() as text) as bigint) * %d + $%d)", perTransaction, len(values)+1)
-	s.later(false, text, append(values, s.shift+s.events))
+	s.later(false, text, append(values, s.store.shift+s.events))
 	return nil
 }
 

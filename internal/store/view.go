@@ -203,7 +203,7 @@ func (v view) Events(_ context.Context, f control.EventFilter, organization stri
 		c.where("e.type = $?", f.Type)
 	}
 	if v.postgres != nil {
-		c.args = append(c.args, v.postgres.shift)
+		c.args = append(c.args, v.postgres.store.shift)
 		c.parts = append(c.parts, fmt.Sprintf("e.id < %s + $%d", unsettled, len(c.args)))
 	}
 	c.args = append(c.args, f.Limit)
@@ -225,7 +225,7 @@ func (v view) LastEvent(_ context.Context) (id int64, held bool, err error) {
 		Held bool  `db:"held"`
 	}
 	err = v.one(&found, `select coalesce((select max(id) from events where id < `+unsettled+` + $1), 0) as last,
-		exists (select 1 from events where id >= `+unsettled+` + $1) as held`, v.postgres.shift)
+		exists (select 1 from events where id >= `+unsettled+` + $1) as held`, v.postgres.store.shift)
 	v.postgres.shown = max(v.postgres.shown, found.Last)
 	return found.Last, found.Held, err
 }
