@@ -50,7 +50,6 @@ var rooms = map[string]room{
 	"internal/seal":       {tool, "Closes a message so that only the runner that holds a claim can open it."},
 	"internal/seal/vault": {tool, "Encrypts what lies at rest and signs, with keys from one file."},
 	"internal/archive":    {tool, "The form of a backup: members, rows, their sums, and the key's part."},
-	"internal/token":      {tool, "The one format of our tokens: prefix, randomness, checksum, hash."},
 	"internal/jobfile":    {tool, "Turns the job file that a person writes into a submission, or says where it is wrong."},
 	"internal/yaml":       {tool, "Strict YAML with positions, behind one package."},
 	"internal/herd":       {tool, "The load of many runners on a control plane, for tests and bench."},
