@@ -86,12 +86,12 @@ func (p place) stopped(ctx context.Context) error {
 	if p.database == "" {
 		return nil // the lock of the folder says so
 	}
-	planes, err := store.Serving(ctx, p.database)
+	serving, err := store.Serving(ctx, p.database)
 	if err != nil {
 		return err
 	}
-	if planes > 0 {
-		return fmt.Errorf("control planes of %d machines are connected to the database: stop them first", planes)
+	if serving {
+		return errors.New("the database is in use by control planes: stop them first")
 	}
 	return nil
 }

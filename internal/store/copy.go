@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 
@@ -307,13 +308,18 @@ func raise(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder string
 }
 
 // newestSchema is the one that this version knows.
-func newestSchema() (newest int64, err error) {
-	err = fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
+func newestSchema() (int64, error) { return schemaIn(".", math.MaxInt64) }
+
+// schemaIn is the newest of the migrations in a folder, up to one.
+func schemaIn(folder string, upTo int64) (newest int64, err error) {
+	err = fs.WalkDir(migrations, folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		version, err := goose.NumericComponent(entry.Name())
-		newest = max(newest, version)
+		if version <= upTo {
+			newest = max(newest, version)
+		}
 		return err
 	})
 	if err != nil {

@@ -25,9 +25,10 @@ func patientConfig(address string) (*pgx.ConnConfig, error) {
 		return nil, err
 	}
 	c := config.ConnConfig.Copy()
-	for _, bound := range []string{"statement_timeout", "idle_in_transaction_session_timeout", "synchronous_commit"} {
-		delete(c.RuntimeParams, bound)
+	for _, bound := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+		c.RuntimeParams[bound] = "0"
 	}
+	delete(c.RuntimeParams, "synchronous_commit")
 	c.RuntimeParams["application_name"] = "remuda admin"
 	return c, nil
 }
@@ -192,10 +193,15 @@ func (c *postgresCopy) begin(ctx context.Context, config *pgx.ConnConfig, schema
 	if err := c.conn.QueryRow(ctx, "select max(version_id) from "+notCopied).Scan(&held); err != nil {
 		return err
 	}
-	if held != schema {
+	// Not every migration is one of every database.
+	at, err := schemaIn("migration/postgres", schema)
+	if err != nil {
+		return err
+	}
+	if held != at {
 		return remuda.Fail(remuda.Conflict, fmt.Sprintf("the tables in the database %s are of another version of Remuda (schema %d, what is copied has %d): name an empty database", placeOf(config), held, schema))
 	}
-	_, err := c.conn.Exec(ctx, "begin")
+	_, err = c.conn.Exec(ctx, "begin")
 	return err
 }
 
@@ -246,17 +252,17 @@ func (c *postgresCopy) analyze(ctx context.Context) error {
 	return err
 }
 
-// Serving counts the control planes that are connected to a database; a data folder has a lock instead.
-func Serving(ctx context.Context, address string) (planes int, err error) {
+// Serving says whether control planes are connected to a database; a data folder has a lock instead.
+func Serving(ctx context.Context, address string) (serving bool, err error) {
 	config, err := patientConfig(address)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	c, err := connectToCopy(ctx, config)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	err = c.conn.QueryRow(ctx, `select count(distinct coalesce(client_addr::text, '')) from pg_stat_activity
-		where datname = current_database() and application_name = 'remuda'`).Scan(&planes)
-	return planes, errors.Join(err, c.close())
+	err = c.conn.QueryRow(ctx, `select exists (select 1 from pg_stat_activity
+		where datname = current_database() and application_name = 'remuda')`).Scan(&serving)
+	return serving, errors.Join(err, c.close())
 }

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/archive"
@@ -275,5 +278,142 @@ func TestABackupOfNothingIsRefused(t *testing.T) {
 	}
 	if _, err := store.OpenSnapshot(t.Context(), filepath.Join(dir, "absent")); !errors.Is(err, remuda.NotFound) {
 		t.Errorf("open = %v, want that there is nothing", err)
+	}
+}
+
+// speaks is an attempt whose rows tell in events how much of its output was acknowledged.
+func speaks(ctx context.Context, s control.Store, attempt string) error {
+	for length := int64(0); ; {
+		state, err := s.Output().Append(ctx, attempt, remuda.Chunk{Step: 1, Offset: length, Data: bytes.Repeat([]byte("x"), 1000)}, wide)
+		if err == nil {
+			length = state.Length
+			err = s.Write(ctx, control.Alone, func(tx control.Tx) error {
+				return tx.Insert(ctx, &control.EventRow{Type: "test.acknowledged", Subject: attempt, Detail: strconv.FormatInt(length, 10), At: control.Now()})
+			})
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// No byte is missing that was acknowledged before something that the backup tells of.
+func TestABackupUnderLoadMissesNoByteThatItsRowsSpeakOf(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			place := d.fresh(t)
+			s := d.opened(t, place)
+			newTown(t, s)
+			ctx, stop := context.WithCancel(t.Context())
+			writers, _ := errgroup.WithContext(ctx)
+			for range 4 {
+				attempt := newID()
+				writers.Go(func() error { return speaks(ctx, s, attempt) })
+			}
+			var backups [][]byte
+			for range 5 {
+				backups = append(backups, backUp(t, place))
+			}
+			stop()
+			if err := writers.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			spoken := 0
+			for _, data := range backups {
+				spoken += missesNothing(t, data)
+			}
+			if spoken == 0 {
+				t.Error("nothing was written while the backups were")
+			}
+		})
+	}
+}
+
+// missesNothing compares what events of a backup tell of output with what there is of it.
+func missesNothing(t *testing.T, data []byte) (spoken int) {
+	t.Helper()
+	told, there := map[string]int64{}, map[string]int64{}
+	_, err := archive.Read(bytes.NewReader(data), archive.Contents{Rows: func(table archive.Table, rows [][]any) error {
+		column := func(row []any, name string) any {
+			return row[slices.IndexFunc(table.Columns, func(c archive.Column) bool { return c.Name == name })]
+		}
+		for _, row := range rows {
+			switch {
+			case table.Name == "streams":
+				there[column(row, "attempt_id").(string)] = column(row, "length").(int64)
+			case table.Name == "events" && column(row, "type") == "test.acknowledged":
+				length, err := strconv.ParseInt(column(row, "detail").(string), 10, 64)
+				if err != nil {
+					return err
+				}
+				attempt := column(row, "subject").(string)
+				told[attempt] = max(told[attempt], length)
+			}
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for attempt, length := range told {
+		if there[attempt] < length {
+			t.Errorf("rows speak of %d bytes of attempt %s, and %d are there", length, attempt, there[attempt])
+		}
+	}
+	return len(told)
+}
+
+// older is a backup of the first schema: an attempt that printed hello.
+func older(t *testing.T, attempt string) []byte {
+	t.Helper()
+	var to bytes.Buffer
+	writer, err := archive.NewWriter(&to, archive.Head{Schema: 1, Created: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	integer := func(name string) archive.Column { return archive.Column{Name: name, Kind: archive.Integer} }
+	id := archive.Column{Name: "attempt_id", Kind: archive.Text}
+	for _, table := range []struct {
+		archive.Table
+		row []any
+	}{
+		{archive.Table{Name: "outputs", Columns: []archive.Column{id, integer("length"), integer("kept")}}, []any{attempt, int64(5), int64(5)}},
+		{archive.Table{Name: "streams", Columns: []archive.Column{
+			id, integer("step"), integer("length"), integer("source"), integer("checksum"), {Name: "closed", Kind: archive.Boolean},
+		}}, []any{attempt, int64(1), int64(5), int64(5), int64(0), true}},
+		{archive.Table{Name: "chunks", Columns: []archive.Column{
+			id, integer("start"), integer("step"), integer("step_start"), integer("size"), {Name: "data", Kind: archive.Bytes},
+		}}, []any{attempt, int64(0), int64(1), int64(0), int64(5), []byte("hello")}},
+	} {
+		rows, err := writer.Table(table.Table)
+		if err == nil {
+			_, err = rows.Row(table.row)
+		}
+		if err = errors.Join(err, rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return to.Bytes()
+}
+
+func TestAnOlderBackupIsBroughtUpToDate(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			place, attempt := d.fresh(t), newID()
+			if err := restore(t.Context(), older(t, attempt), place, 1); err != nil {
+				t.Fatal(err)
+			}
+			s := d.opened(t, place)
+			if found := chunks(t, s, attempt, nil, 0, 100); len(found) != 1 || string(found[0].Data) != "hello" {
+				t.Errorf("its output is %v", found)
+			}
+			settle(t, s)
+		})
 	}
 }
