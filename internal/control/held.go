@@ -1,0 +1,161 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// heldSync is one sync, told apart from the next one of its runner by its address.
+type heldSync struct {
+	door  RunnerDoor
+	said  remuda.Sync
+	hold  time.Duration
+	woken *subscription
+	waits []string      // topics of the classes from which it would take a task
+	end   chan struct{} // closed when it is to be answered, whatever there is to say
+
+	arrived Micros // when that was written down
+
+	answer remuda.SyncAnswer
+	err    error
+	done   bool // there is something to say
+}
+
+func (h *heldSync) arrive(ctx context.Context) {
+	seen, err := h.door.arrive(ctx, h.said, h.hold)
+	if h.arrived = seen.runner.LastSeenAt; err == nil {
+		h.door.p.store.Tell(map[string]int{runnerTopic(h.door.id): everyone}) // an older one may be held by another plane
+	}
+	h.weigh(ctx, seen, err)
+}
+
+func (h *heldSync) look(ctx context.Context) {
+	seen, err := h.door.look(ctx, h.said)
+	h.weigh(ctx, seen, err)
+}
+
+// weigh decides whether there is something to say.
+func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
+	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.said) {
+		if seen.runner.LastSeenAt != h.arrived {
+			h.done = true // a newer sync arrived at another plane, which says what there is to say
+			return
+		}
+		h.answer, err = h.door.answer(ctx, h.said, seen)
+		if err != nil {
+			break
+		}
+		if h.done = seen.news || speaks(h.answer) || h.answer.Drain && !h.said.Draining; h.done {
+			return
+		}
+		if !h.waitFor(seen) {
+			return
+		}
+		// Look again: what happened before does not wake it.
+	}
+	h.err, h.done = err, err != nil
+}
+
+// wait is what a runner waited for, and what it is capable of.
+type wait struct {
+	has    string
+	topics []string
+}
+
+// guess waits for what the runner waited for the last time, if it is likely to be the same: then nothing can happen
+// between arriving and waiting, and one look is enough.
+func (h *heldSync) guess() {
+	p := h.door.p
+	if !h.said.Ready || h.said.Draining || len(h.said.Holding) > 0 {
+		return
+	}
+	p.mu.Lock()
+	last := p.waited[h.door.id]
+	p.mu.Unlock()
+	h.waits = last.topics
+	h.woken.work(last.has, last.topics...)
+}
+
+// waitFor waits for tasks if the runner could take one: a wake-up is not to be spent on others. It answers whether that
+// is new.
+func (h *heldSync) waitFor(seen sight) bool {
+	var topics []string
+	if seen.takes() {
+		topics = seen.topics()
+	}
+	if slices.Equal(topics, h.waits) {
+		return false
+	}
+	h.woken.leave(h.waits...)
+	h.woken.work(seen.runner.Capabilities, topics...)
+	h.waits = topics
+	if p := h.door.p; topics != nil {
+		p.mu.Lock()
+		p.waited[h.door.id] = wait{seen.runner.Capabilities, topics}
+		p.mu.Unlock()
+	}
+	return true
+}
+
+// forgetWaited drops what is remembered of runners that have no sync open here: most of them have gone.
+func (p *Plane) forgetWaited() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for runner := range p.waited {
+		if p.syncs[runner] == nil {
+			delete(p.waited, runner)
+		}
+	}
+}
+
+func (h *heldSync) ended() bool {
+	select {
+	case <-h.end:
+		return true
+	default:
+		return false
+	}
+}
+
+// supersede ends the sync that this runner still has open here: its connection may be dead, and it must not take
+// claims into a void.
+func (p *Plane) supersede(runner string, h *heldSync) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if older := p.syncs[runner]; older != nil {
+		close(older.end)
+	}
+	p.syncs[runner] = h
+	if p.lettingGo {
+		delete(p.syncs, runner)
+		close(h.end)
+	}
+}
+
+func (p *Plane) release(runner string, h *heldSync) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.syncs[runner] == h {
+		delete(p.syncs, runner)
+	}
+}
+
+func (p *Plane) isNewest(runner string, h *heldSync) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.syncs[runner] == h
+}
+
+// LetGo answers every sync that is held, and holds none from now on: whoever serves them stops.
+func (p *Plane) LetGo() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lettingGo = true
+	for runner, h := range p.syncs {
+		delete(p.syncs, runner)
+		close(h.end)
+	}
+}
