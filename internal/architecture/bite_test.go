@@ -33,7 +33,7 @@ func TestEachRuleBites(t *testing.T) {
 		},
 		{
 			name: "words that know a room",
-			tree: imports{".": {"./internal/token"}},
+			tree: imports{".": {"./internal/nearest"}},
 			want: "words may not import tool",
 		},
 		{
@@ -166,10 +166,10 @@ func TestEachLibraryIsKeptBehindItsDoor(t *testing.T) {
 func TestAHouseThatKeepsTheRulesStands(t *testing.T) {
 	tree := imports{
 		".":                          {"errors", "net/url"},
-		"./runner":                   {".", "./client", "./internal/token", "golang.org/x/sync/errgroup"},
+		"./runner":                   {".", "./client", "./internal/nearest", "golang.org/x/sync/errgroup"},
 		"./runner/runnertest":        {"./runner", "testing"},
-		"./internal/token":           {".", "crypto/rand"},
-		"./internal/seal":            {"./internal/token"},
+		"./internal/nearest":           {".", "crypto/rand"},
+		"./internal/seal":            {"./internal/nearest"},
 		"./internal/yaml":            {"go.yaml.in/yaml/v4"},
 		"./internal/control":         {".", "./internal/seal", "github.com/google/uuid"},
 		"./internal/blocks":          {"./internal/control"},
@@ -195,13 +195,13 @@ func TestAHeavyLibraryIsFoundHoweverFarAway(t *testing.T) {
 	for _, room := range light {
 		for _, library := range heavy {
 			all := imports{
-				"./" + room:                  {"context", "./internal/token"},
-				"./internal/token":           {"example.org/innocent"},
-				"example.org/innocent":       {"example.org/innocent/inner", "./internal/token"},
+				"./" + room:                  {"context", "./internal/nearest"},
+				"./internal/nearest":           {"example.org/innocent"},
+				"example.org/innocent":       {"example.org/innocent/inner", "./internal/nearest"},
 				"example.org/innocent/inner": {library + "/deep"},
 			}
 			want := "./" + room + " carries a heavy library: ./" + room +
-				" → ./internal/token → example.org/innocent → example.org/innocent/inner → " + library + "/deep"
+				" → ./internal/nearest → example.org/innocent → example.org/innocent/inner → " + library + "/deep"
 			if got := heavyViolations(all); len(got) != 1 || got[0] != want {
 				t.Errorf("violations are %q, want %q", got, want)
 			}
