@@ -110,3 +110,21 @@ func drive(ctx context.Context, b *testing.B, h horse, finished func()) {
 		}
 	}
 }
+
+// BenchmarkScaling asks what there is to do: it looks at lanes, so what waits in them must not count.
+func BenchmarkScaling(b *testing.B) {
+	for _, queued := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprintf("queued=%d", queued), func(b *testing.B) {
+			r := newRanch(b)
+			r.queue(queued)
+			for range 100 {
+				r.register(4)
+			}
+			for b.Loop() {
+				if _, err := r.admin.Scaling(b.Context(), "acme/linux"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
