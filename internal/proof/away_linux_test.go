@@ -175,8 +175,12 @@ func away(t *testing.T, s *site, a absence) {
 // each says which tasks have not written a line to one of their files.
 func (s *site) each(orders []*order, in func(*order, string) string) error {
 	for _, o := range orders {
-		if text, err := os.ReadFile(in(o, s.dir)); err != nil || !bytes.HasSuffix(text, []byte("\n")) {
-			return fmt.Errorf("task %d has not written %s, %v", o.number, filepath.Base(in(o, s.dir)), err)
+		text, err := os.ReadFile(in(o, s.dir))
+		if err != nil {
+			return err
+		}
+		if !bytes.HasSuffix(text, []byte("\n")) {
+			return fmt.Errorf("task %d has written nothing into %s", o.number, filepath.Base(in(o, s.dir)))
 		}
 	}
 	return nil

@@ -18,7 +18,9 @@ import (
 func TestNothingIsLostWhenEverythingIsKilledOnPostgreSQL(t *testing.T) {
 	dir := newFolder(t)
 	s := openSite(t, dir, openPostgres(t, dir), 2, 2)
-	killAtAnyMoment(t, s, usual(length(t)))
+	slower := usual(length(t)) // it recovers, control planes find it, runners find them: that takes its time
+	slower.quiet = 4 * time.Second
+	killAtAnyMoment(t, s, slower)
 }
 
 // postgres is a server that can be killed, and its one database.
@@ -138,7 +140,15 @@ func (p *postgres) victims() []victim {
 	}
 }
 
-func (p *postgres) end() { p.killAll() }
+func (p *postgres) end() {
+	p.killAll()
+	until(p.t, time.Minute, "each process of PostgreSQL gone", func() error {
+		if left := p.parts(); len(left) > 0 {
+			return fmt.Errorf("%d are left", len(left))
+		}
+		return nil
+	})
+}
 
 // check ends the server like everything else, and looks whether all its pages and indexes are as they should be.
 func (p *postgres) check() error {
