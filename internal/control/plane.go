@@ -52,6 +52,7 @@ type Options struct {
 	OutputLimit int64  // bytes of output kept of an attempt; 64 MiB when 0
 	Version     string // of the program; what is not a release works with every runner
 	Retention   Retention
+	Clock       func() time.Time // the clock on the wall, which may be set; time.Now when nil
 }
 
 // Plane is the control plane's rules over one store. Any number of them may share a store.
@@ -62,6 +63,7 @@ type Plane struct {
 	hub         *hub
 	outputLimit int64
 	version     string
+	clock       func() time.Time
 
 	mu    sync.Mutex
 	syncs map[string]*heldSync // the one open sync of each runner
@@ -86,9 +88,13 @@ func New(o Options) *Plane {
 	if limit == 0 {
 		limit = 64 << 20
 	}
+	clock := o.Clock
+	if clock == nil {
+		clock = time.Now
+	}
 	return &Plane{
-		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version,
-		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: Now(),
+		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version, clock: clock,
+		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: micros(clock()),
 		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
 		waited: map[string]wait{}, crew: aside.NewCrew(maxSyncing),
 		retention: o.Retention,
@@ -117,7 +123,7 @@ func (p *Plane) Run(ctx context.Context) error {
 	defer sweep.Stop()
 	defer poll.Stop()
 	defer forget.Stop()
-	last := Now()
+	last := p.now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,18 +144,22 @@ func (p *Plane) Run(ctx context.Context) error {
 	}
 }
 
+// now is the present of this plane's clock, as the store keeps it.
+func (p *Plane) now() Micros { return micros(p.clock()) }
+
 // sweepSince sweeps, and answers when it did. A plane that was stopped, or could not reach its store, took no signs:
-// that time does not count. It goes by the clock on the wall, which runs while the machine sleeps.
+// that time does not count. It goes by the clock on the wall, which runs while the machine sleeps. What it sweeps is
+// silent at the moment that was looked at for a gap: a process that is stopped right after would know of none.
 func (p *Plane) sweepSince(ctx context.Context, last Micros) Micros {
-	now := Now()
+	now := p.now()
 	if gap := now - last; gap > Micros(sweepGap.Microseconds()) || gap < 0 {
 		p.restartSigns(now)
 	}
-	if err := p.sweep(ctx); err != nil {
+	if err := p.sweep(ctx, now); err != nil {
 		if ctx.Err() == nil {
 			p.log.Error("sweep", "err", err)
 		}
-		p.restartSigns(Now())
+		p.restartSigns(p.now())
 	}
 	return now
 }
@@ -255,7 +265,7 @@ func (p *Plane) write(ctx context.Context, actor string, change func(*transition
 func (p *Plane) writeIn(ctx context.Context, scope Scope, actor string, change func(*transition) error) error {
 	var done *transition
 	err := p.store.Write(ctx, scope, func(tx Tx) error {
-		done = &transition{Tx: tx, now: micros(time.Now()), actor: actor, wakes: map[string]int{}}
+		done = &transition{Tx: tx, now: p.now(), actor: actor, wakes: map[string]int{}}
 		return change(done)
 	})
 	p.noteStore("tasks", err)

@@ -37,7 +37,7 @@ func (p *Plane) Register(ctx context.Context, r remuda.Registration, ip string) 
 		return remuda.Registered{}, err
 	}
 	token := newToken(kindRunner)
-	now := Now()
+	now := p.now()
 	row := RunnerRow{
 		ID: newID(), Name: r.Name, Hostname: r.Hostname, Version: r.Version, OS: r.OS, Arch: r.Arch, IP: ip,
 		Slots: max(r.Slots, 1), Capabilities: strings.Join(r.Capabilities, " "), PublicKey: r.PublicKey,

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -137,7 +136,7 @@ func (d TaskDoor) reporting(ctx context.Context) (AttemptView, error) {
 	switch {
 	case attempt.State == remuda.AttemptClaimed:
 		return attempt, remuda.Fail(remuda.Conflict, "claim "+d.claim+" has not begun")
-	case attempt.BegunAt == 0, !attempt.State.Live() && time.Since(attempt.EndedAt.Time()) > lateReports:
+	case attempt.BegunAt == 0, !attempt.State.Live() && d.p.now() > attempt.EndedAt.after(lateReports):
 		return attempt, gone(d.claim)
 	}
 	return attempt, nil
@@ -211,7 +210,7 @@ func (d TaskDoor) CloseStream(ctx context.Context, step int, c remuda.StreamClos
 
 // sign writes down a claim's sign of life, at most every signEvery: output alone may come five times a second.
 func (p *Plane) sign(ctx context.Context, a AttemptView) {
-	now := Now()
+	now := p.now()
 	if !a.State.Live() || now < a.LastSignAt.after(signEvery) {
 		return
 	}

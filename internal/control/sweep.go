@@ -15,15 +15,14 @@ var errStale = errors.New("changed meanwhile")
 // sweep ends what waited for too long and takes claims from runners that are silent. Each row is changed only if it is
 // still as it was read; one that cannot be changed does not keep the others waiting. Its error says that the store is
 // away.
-func (p *Plane) sweep(ctx context.Context) error {
-	now := time.Now()
+func (p *Plane) sweep(ctx context.Context, now Micros) error {
 	var expired []AttemptRow
 	var overdue []TaskRow
 	err := p.store.Read(ctx, func(v View) (err error) {
-		if expired, err = v.Expired(ctx, micros(now.Add(-silentAfter)), p.signsSince(), micros(now)); err != nil {
+		if expired, err = v.Expired(ctx, now.after(-silentAfter), p.signsSince(), now); err != nil {
 			return err
 		}
-		overdue, err = v.Overdue(ctx, micros(now))
+		overdue, err = v.Overdue(ctx, now)
 		return err
 	})
 	if err != nil {
@@ -58,12 +57,12 @@ func (p *Plane) swept(err error) error {
 // tokens. It goes in small transactions, so that nobody waits for it long.
 func (p *Plane) forget(ctx context.Context) error {
 	for _, drop := range []func(Tx) (int64, error){
-		func(tx Tx) (int64, error) { return tx.ForgetOldKeys(ctx, Now()-Micros(keyLife.Microseconds())) },
+		func(tx Tx) (int64, error) { return tx.ForgetOldKeys(ctx, p.now()-Micros(keyLife.Microseconds())) },
 		func(tx Tx) (int64, error) {
-			return tx.ForgetClassTokens(ctx, Now()-Micros(tokenLife.Microseconds()))
+			return tx.ForgetClassTokens(ctx, p.now()-Micros(tokenLife.Microseconds()))
 		},
 		func(tx Tx) (int64, error) {
-			return tx.LeaveSilent(ctx, Now()-Micros(lostRunnerAfter.Microseconds()), Now())
+			return tx.LeaveSilent(ctx, p.now()-Micros(lostRunnerAfter.Microseconds()), p.now())
 		},
 	} {
 		for range mostForgotten {

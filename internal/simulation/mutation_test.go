@@ -143,6 +143,7 @@ func mutationsOfEnds() []mutation {
 		{name: "attempts are not counted", rule: bounded, plan: with(nil, rebootHost, cutLine), store: spoils{
 			movable: func(t *control.TaskRow) { t.AttemptsUsed = 0 },
 		}.store()},
+		{name: "time in which no sign could be taken counts", rule: heard, plan: with(nil, setClock), store: spoils{timeless: true}.store()},
 		{name: "signs of life are not written down", rule: heard, store: spoils{deaf: true}.store()},
 		{name: "a claim that gave a sign meanwhile is lost all the same", rule: heard, plan: cutOff, store: staleSweep},
 	}

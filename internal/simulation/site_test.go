@@ -26,6 +26,7 @@ const (
 
 // site is where the control planes run: any of them answers any call.
 type site struct {
+	ahead atomic.Int64 // by how much the clock on the wall is ahead
 	w     *world
 	store control.Store // as a mutation left it
 	sick  atomic.Bool   // the store is away now and then
@@ -67,7 +68,7 @@ func (s *site) start(n int) {
 	s.started++
 	r := &replica{site: s, ended: make(chan struct{}), chance: stream(s.w.plan.seed, "luck", strconv.Itoa(s.started))}
 	r.life, r.kill = context.WithCancel(s.w.ctx)
-	r.plane = control.New(control.Options{Store: watched{s.store, s.w, r}, Keys: s.w.town.keys, Log: s.w.log()})
+	r.plane = control.New(control.Options{Store: watched{s.store, s.w, r}, Keys: s.w.town.keys, Log: s.w.log(), Clock: s.clock})
 	if s.w.plan.http {
 		r.handler = server.New(server.Options{Plane: r.plane, Log: slog.New(slog.DiscardHandler)})
 	}
@@ -80,6 +81,9 @@ func (s *site) start(n int) {
 		}
 	})
 }
+
+// clock is the one on the wall, which people set.
+func (s *site) clock() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
 // stop kills the nth replica: what it has not written by now it never will, and what it was asked is not answered.
 func (s *site) stop(n int) {

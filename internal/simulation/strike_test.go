@@ -24,11 +24,12 @@ const (
 	askDrain    strike = "a runner is told to drain"
 	pauseRunner strike = "a runner is paused for a while"
 	setLimit    strike = "a limit changes"
+	setClock    strike = "the clock of the control planes is set"
 	newToken    strike = "a class token is revoked, and another is made"
 )
 
 func allStrikes() []strike {
-	return []strike{killPlane, freezePlane, sickStore, killRunner, stopRunner, rebootHost, cutLine, drainRunner, askDrain, pauseRunner, setLimit, newToken}
+	return []strike{killPlane, freezePlane, sickStore, killRunner, stopRunner, rebootHost, cutLine, drainRunner, askDrain, pauseRunner, setLimit, setClock, newToken}
 }
 
 // act lets it happen; what it needs to pass goes on beside the next.
@@ -81,6 +82,13 @@ func (s strike) act(ctx context.Context, w *world, r *rand.Rand) {
 		})
 	case setLimit:
 		w.limit(ctx, r, root)
+	case setClock:
+		by := between(r, 10*time.Second, 10*time.Minute)
+		if r.IntN(2) == 0 {
+			by = -by
+		}
+		w.note("the clock is set by %s", by)
+		w.site.ahead.Add(int64(by))
 	case newToken:
 		w.exchangeToken(root, one(r, []string{"acme/linux", "acme/mac"}))
 	}
