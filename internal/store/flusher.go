@@ -169,11 +169,13 @@ func (f *flusher) serve(ctx context.Context, conn *pgx.Conn) error {
 	defer idle.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
 	case <-f.wake:
 	case <-idle.C:
 	}
 	waiting := f.take()
+	if ctx.Err() != nil && len(waiting) == 0 {
+		return ctx.Err()
+	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionWithin)
 	defer cancel()
 	text := flushStatement

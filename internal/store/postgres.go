@@ -122,11 +122,13 @@ func (p *postgres) close() error {
 	return nil
 }
 
-// carryOut runs a transition, again when it met another one.
+// carryOut runs a transition, again when it met another one, or when its connection was lost before its commit was sent.
 func (p *postgres) carryOut(ctx context.Context, scope control.Scope, change func(*query) error) error {
 	for try := 1; ; try++ {
 		err := p.try(ctx, scope, change)
-		if err == nil || try == mostTries || !again(err, scope != control.Alone) || ctx.Err() != nil {
+		var cut *cutOff
+		repeat := again(err, scope != control.Alone) || errors.As(err, &cut) && try < 3
+		if err == nil || try == mostTries || !repeat || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -182,10 +184,18 @@ func (p *postgres) transact(ctx context.Context, scope control.Scope, change fun
 	q := &query{ctx: within, session: s, shapes: known.shapes, postgres: s}
 	if err := protect(change, q); err != nil {
 		s.rollback()
+		if s.sent && s.conn.IsClosed() && within.Err() == nil {
+			err = &cutOff{err}
+		}
 		return false, err
 	}
 	return s.changed, s.commit(q)
 }
+
+// cutOff is a transaction whose connection was lost before its commit was sent: nothing changed.
+type cutOff struct{ error }
+
+func (c *cutOff) Unwrap() error { return c.error }
 
 // commit sends what waits, and the commit with it.
 func (s *postgresSession) commit(q *query) error {
@@ -195,7 +205,7 @@ func (s *postgresSession) commit(q *query) error {
 	}
 	s.add(false, "commit", nil)
 	err := s.send(nil)
-	if err != nil && errors.Is(err, remuda.Unavailable) && s.conn.IsClosed() {
+	if err != nil && s.conn.IsClosed() {
 		return unknown(err)
 	}
 	if err != nil {
