@@ -130,15 +130,17 @@ func TestARunnerLeavesQuarantineByOneTask(t *testing.T) {
 
 func TestAProbeThatFailsLengthensTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		plane := newPlane()
+		plane, executor := newPlane(), &fakeExecutor{}
 		var tried []time.Time
-		executor := &fakeExecutor{do: func(context.Context, runner.Work) (remuda.Result, error) {
-			tried = append(tried, time.Now())
+		executor.do = func(context.Context, runner.Work) (remuda.Result, error) {
+			executor.change(func() { tried = append(tried, time.Now()) })
 			return remuda.Result{}, errNoAgent
-		}}
+		}
 		plane.submitMany("c", 40)
 		r := start(t, runner.Config{}, plane, executor)
 		time.Sleep(2 * time.Hour)
+		r.Drain()
+		r.ends()
 		longest := time.Duration(0)
 		for n := 3; n < len(tried); n++ {
 			wait, bound := tried[n].Sub(tried[n-1]), min(15*time.Minute, 30*time.Second<<(n-3))
@@ -150,8 +152,6 @@ func TestAProbeThatFailsLengthensTheWait(t *testing.T) {
 		if len(tried) < 9 || len(tried) > 30 || longest < 7*time.Minute {
 			t.Errorf("%d tries in 2 h, the longest wait was %s", len(tried), longest)
 		}
-		r.Drain()
-		r.ends()
 	})
 }
 
