@@ -54,7 +54,7 @@ func newMetrics(s *Server) *metrics {
 		&planeCollector{plane: s.plane, log: s.log},
 		keptCollector{s.plane},
 	)
-	m.show = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+	m.show = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 	return m
 }
 
