@@ -42,6 +42,7 @@ var light = []string{"cmd/remuda-agent", "runner", "internal/machine", "agent", 
 var heavy = []string{
 	"k8s.io/client-go",
 	"gocloud.dev",
+	"github.com/aws/aws-sdk-go-v2",
 	"go.opentelemetry.io",
 	"cel.dev/cel-go",
 	"github.com/google/cel-go",

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -145,7 +144,11 @@ func inEach(t *testing.T, test func(*testing.T, database)) {
 func TestOutputIsWhatWasAppended(t *testing.T) {
 	inEach(t, func(t *testing.T, d database) {
 		s, m := d.withBucket(t)
+		drawn := 0
 		rapid.Check(t, func(t *rapid.T) {
+			if drawn++; d.name != "sqlite" && drawn%4 != 0 {
+				return // each call takes several times as long there
+			}
 			m.set(false, false)
 			s.Outage()
 			w := &ledger{t: t, s: s, bucket: m, attempt: newID(), limit: rapid.SampledFrom([]int64{smallLimit - 1, smallLimit, 700, 1500, wide}).Draw(t, "limit")}
@@ -350,12 +353,4 @@ func (w *ledger) forgotten() {
 	if err != nil || held != (control.OutputHeld{}) {
 		w.t.Fatalf("held are %+v, %v", held, err)
 	}
-}
-
-func smallText(n int) string {
-	var text strings.Builder
-	for i := 0; text.Len() < n; i++ {
-		fmt.Fprintf(&text, "%d,", i)
-	}
-	return text.String()[:n]
 }
