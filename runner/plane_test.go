@@ -27,6 +27,7 @@ type fakePlane struct {
 	order   bool  // it tells the runner to drain
 	resume  int64 // its order to leave quarantine
 	spread  remuda.Duration
+	refused string            // why it gives the runner nothing new
 	knows   bool              // it has been told that the runner drains
 	tokens  map[string]string // of each claim's task
 	over    map[string]bool   // claims that the runner ended
@@ -143,7 +144,9 @@ func (p *fakePlane) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnsw
 		select {
 		case <-changed:
 		case <-expired:
-			return remuda.SyncAnswer{}, nil
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return remuda.SyncAnswer{Refused: p.refused}, nil
 		case <-ctx.Done():
 			return remuda.SyncAnswer{}, remuda.Fail(remuda.Unavailable, ctx.Err().Error())
 		}
@@ -181,7 +184,7 @@ func (p *fakePlane) answer(said remuda.Sync) remuda.SyncAnswer {
 	if said.Quarantined && p.resume > said.Resumed {
 		answer.Resume = p.resume
 	}
-	answer.Spread = p.spread
+	answer.Spread, answer.Refused = p.spread, p.refused
 	return answer
 }
 

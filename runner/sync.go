@@ -54,6 +54,7 @@ type syncing struct {
 	runner   *Runner
 	left     []string // claims of an earlier runner, until an answer brings none of them
 	told     bool     // the control plane has acknowledged that the runner drains
+	refused  string   // why it gets nothing new, as the control plane said the last time
 	carrying *sync.WaitGroup
 	work     context.Context // of the tasks; ends when the runner stops
 	waits    waits           // between tries to reach the control plane
@@ -307,6 +308,14 @@ func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
 	}
 	if answer.Resume != 0 {
 		news = r.resume(answer.Resume)
+	}
+	if s.refused != answer.Refused {
+		s.refused, news = answer.Refused, true
+		if s.refused != "" {
+			r.log.Warn("the control plane gives this runner nothing new", "reason", s.refused)
+		} else {
+			r.log.Info("the control plane gives this runner tasks again")
+		}
 	}
 	for _, id := range answer.Lost {
 		news = r.lose(id) || news

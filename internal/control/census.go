@@ -82,7 +82,7 @@ func (c *census) ofConnected(class string) string {
 		parts = append(parts, fmt.Sprintf("%d %s", n, kind.of(n)))
 	}
 	if rest > 0 {
-		parts = append(parts, counting(rest, "is kept by other reasons", "are kept by other reasons"))
+		parts = append(parts, fmt.Sprintf("%d cannot for other reasons", rest))
 	}
 	return fmt.Sprintf("none of the %d runners of %s can take it: %s", c.connected, class, strings.Join(parts, ", "))
 }

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -354,4 +355,9 @@ func TestProjectsTakeTurnsByWeightOnOneSlot(t *testing.T) {
 		}
 		same(t, "claims", map[string]int{"light": 10, "heavy": 30}, counts)
 	})
+}
+
+// cutContext ends when cut is called.
+func cutContext(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
 }

@@ -86,29 +86,32 @@ func (v view) Claimable(_ context.Context, classes, capabilities []string) (row 
 		"p.running", v.running("projects", "p", mark), "c.running", v.running("resource_classes", "c", mark)).Replace(bestLane)
 	best := make([]string, len(classes))
 	for i, class := range classes {
-		best[i] = `select * from (` + strings.ReplaceAll(running, "$class", mark(class)) + `) b`
+		best[i] = `select * from (` + strings.ReplaceAll(running, "$class", "cast("+mark(class)+" as text)") + `) b`
 	}
-	return row, v.claimable(&row, `select `+movable+` from tasks t where t.state = 'queued' and t.lane_id = (
-		select case when m.side is null or m.own <= m.side then m.id else
-			(select s.id from lanes s where s.main_id = m.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) end
-		from (select b.id,
-			(select q.rank from tasks q where q.lane_id = b.id and q.state = 'queued' order by q.rank, q.id limit 1) as own,
-			(select s.head from lanes s where s.main_id = b.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) as side
-			from (`+strings.Join(best, " union all ")+` order by level, turn_at, id limit 1) b) m)
-		order by t.rank, t.id limit 1`, args...)
+	return row, v.claimable(&row, `select `+movable+` from tasks t where t.state = 'queued' and t.id = (
+		select f.id from tasks f where f.state = 'queued' and f.lane_id = (
+			select case when m.side is null or m.own <= m.side then m.id else
+				(select s.id from lanes s where s.main_id = m.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) end
+			from (select b.id,
+				(select q.rank from tasks q where q.lane_id = b.id and q.state = 'queued' order by q.rank, q.id limit 1) as own,
+				(select s.head from lanes s where s.main_id = b.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) as side
+				from (`+strings.Join(best, " union all ")+` order by level, turn_at, id limit 1) b) m)
+		order by f.rank, f.id limit 1)`, args...)
 }
 
-// bestLane is the main lane of a class whose turn it is. The cross joins hold SQLite to that order: whatever it knows of the
-// tables, it walks lanes_next and sorts nothing.
-const bestLane = `select l.id, l.level, l.turn_at from resource_classes c cross join namespaces n cross join lanes l
-		cross join projects p cross join organizations o
-	where c.id = $class and (c.task_limit = 0 or c.running < c.task_limit) and n.id = c.namespace_id
-		and l.class_id = $class and l.waits and (l.capabilities = '' or $met = '')
-		and p.id = l.project_id and (p.task_limit = 0 or p.running < p.task_limit)
-		and (c.allow_forks or not (p.visibility = 'public' and p.builds_forks))
-		and o.id = p.organization_id and (o.task_limit = 0 or o.running < o.task_limit)
-		and (n.organization_id = p.organization_id or c.access = 'all' or c.access = 'some' and exists
-			(select 1 from class_access a where a.class_id = c.id and a.organization_id = p.organization_id))
+// bestLane is the main lane of a class whose turn it is. Its form holds SQLite to one way, whatever it knows of the tables:
+// the lanes come alone, so that they come in their order; casts keep it from planning anew for every value; and where the
+// other tables were joined, it would first read one whole into a filter.
+const bestLane = `select l.id, l.level, l.turn_at from lanes l
+	where l.class_id = $class and l.waits and (l.capabilities = '' or $met = '')
+		and (select c.task_limit = 0 or c.running < c.task_limit from resource_classes c where c.id = $class)
+		and 1 = (select 1 from projects p cross join organizations o cross join resource_classes c cross join namespaces n
+			where p.id = l.project_id and (p.task_limit = 0 or p.running < p.task_limit)
+				and o.id = p.organization_id and (o.task_limit = 0 or o.running < o.task_limit)
+				and c.id = l.class_id and (c.allow_forks or not (p.visibility = 'public' and p.builds_forks))
+				and n.id = c.namespace_id
+				and (n.organization_id = p.organization_id or c.access = 'all' or c.access = 'some' and exists
+					(select 1 from class_access a where a.class_id = c.id and a.organization_id = p.organization_id)))
 	order by l.level, l.turn_at, l.id limit 1`
 
 func (v view) Waiting(_ context.Context, organization string) (rows []control.LaneKey, err error) {
