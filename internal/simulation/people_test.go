@@ -105,7 +105,6 @@ func (p person) submits(ctx context.Context) {
 		}
 		if p.w.plan.http {
 			user := p.line.client().User(p.w.town.admin)
-			submit = nil
 			p.acknowledged(ctx, s, func() (remuda.JobSubmitted, error) { return user.Submit(ctx, s, key) })
 			continue
 		}
