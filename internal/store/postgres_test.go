@@ -168,7 +168,7 @@ func TestWhoFollowsEventsByTheirIdsMissesNone(t *testing.T) {
 				ended := over.Load()
 				held := false
 				err := s.Read(ctx, func(v control.View) error {
-					rows, err := v.Events(ctx, control.EventFilter{After: after, Limit: 7}, "")
+					rows, err := v.Events(ctx, control.EventFilter{After: after, Limit: 1000}, "")
 					if err != nil {
 						return err
 					}
@@ -574,4 +574,95 @@ func TestAServerThatIsAwayIsSaidToBeSo(t *testing.T) {
 		row := control.SubmissionKeyRow{ID: newID(), Request: []byte{1}} // another each time: one may be there without a word
 		return s.Write(ctx, control.Alone, func(tx control.Tx) error { return tx.Insert(ctx, &row) }) == nil
 	})
+}
+
+// What a transition reads in order to change it stays as it was read: nobody's change is overwritten.
+func TestNoChangeIsLostAmongTransitionsBesideEachOther(t *testing.T) {
+	const writers, each = 6, 15
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			s := d.opened(t, d.fresh(t))
+			ctx, w := t.Context(), newTown(t, s)
+			task, attempt := w.claimed(t)
+			changes := map[string]func(tx control.Tx) error{
+				"Get": func(tx control.Tx) error {
+					var row control.RunnerRow
+					if err := tx.Get(ctx, &row, w.runner.ID); err != nil {
+						return err
+					}
+					row.Slots++
+					return tx.Update(ctx, &row, "slots")
+				},
+				"Movable": func(tx control.Tx) error {
+					row, err := tx.Movable(ctx, task.ID)
+					if err != nil {
+						return err
+					}
+					row.AttemptsUsed++
+					return tx.Update(ctx, &row, "attempts_used")
+				},
+				"TaskView": func(tx control.Tx) error {
+					view, err := tx.TaskView(ctx, task.ID)
+					if err != nil {
+						return err
+					}
+					view.Priority++
+					return tx.Update(ctx, &view.TaskRow, "priority")
+				},
+				"Attempt": func(tx control.Tx) error {
+					view, err := tx.Attempt(ctx, attempt.ID)
+					if err != nil {
+						return err
+					}
+					view.BegunAt++
+					return tx.Update(ctx, &view.AttemptRow, "begun_at")
+				},
+			}
+			var all sync.WaitGroup
+			for range writers {
+				for name, change := range changes {
+					all.Go(func() {
+						for range each {
+							if err := s.Write(ctx, control.Beside, change); err != nil {
+								t.Errorf("%s: %v", name, err)
+							}
+						}
+					})
+				}
+			}
+			all.Wait()
+			err := s.Read(ctx, func(v control.View) error {
+				var runner control.RunnerRow
+				if err := v.Get(ctx, &runner, w.runner.ID); err != nil {
+					return err
+				}
+				view, err := v.TaskView(ctx, task.ID)
+				if err != nil {
+					return err
+				}
+				last, err := v.Attempt(ctx, attempt.ID)
+				got := []int{runner.Slots, view.AttemptsUsed, view.Priority, int(last.BegunAt)}
+				for i, n := range got {
+					if n != writers*each {
+						t.Errorf("of %d changes, %d were lost by %s", writers*each, writers*each-n, []string{"Get", "Movable", "TaskView", "Attempt"}[i])
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// claimed is a task with its attempt.
+func (w *town) claimed(t testing.TB) (task control.TaskRow, attempt control.AttemptRow) {
+	t.Helper()
+	w.queue(t, nil)
+	write(t, w.s, func(tx control.Tx) (err error) {
+		task, attempt, err = w.take(t.Context(), tx, w.class.ID)
+		return err
+	})
+	return task, attempt
 }
