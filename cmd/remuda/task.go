@@ -91,6 +91,12 @@ func taskDetails() []column[remuda.Task] {
 		column[remuda.Task]{name: "limits", cell: func(t remuda.Task) string {
 			return fmt.Sprintf("timeout %s, %d attempts", t.Timeout, t.MaxAttempts)
 		}},
+		column[remuda.Task]{name: "output", cell: func(t remuda.Task) string {
+			if t.OutputRemovedAt == nil {
+				return ""
+			}
+			return "removed " + ago(*t.OutputRemovedAt)
+		}},
 	)
 }
 
