@@ -83,6 +83,12 @@ func uidsOf(dir string) func(uid uint32) bool {
 	}
 }
 
+// dead is true of a process of which only its parent has to take leave: an orphan's is the machine's first, in its own time.
+func dead(at string) bool {
+	status, err := os.ReadFile(filepath.Join(at, "status"))
+	return err != nil || bytes.Contains(status, []byte("State:\tZ"))
+}
+
 // present are the processes that there are. Those of an earlier test, whose users' numbers are used again, are not ours.
 func present() map[int]bool {
 	found := map[int]bool{}
@@ -97,7 +103,7 @@ func leftovers(dir string, attempts map[string]bool, before map[int]bool) (found
 	}
 	ours := uidsOf(dir)
 	eachProcess(func(pid int, at string) {
-		if info, err := os.Stat(at); err == nil && ours(ownerOf(info)) && !before[pid] {
+		if info, err := os.Stat(at); err == nil && ours(ownerOf(info)) && !before[pid] && !dead(at) {
 			found = append(found, fmt.Sprintf("process %d of a task's user", pid))
 		}
 	})
