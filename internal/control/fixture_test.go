@@ -32,6 +32,7 @@ type ranch struct {
 	plane *control.Plane
 	admin control.UserDoor // of the instance
 	token string           // class token of acme/linux
+	hears bool             // what other planes tell
 }
 
 func newRanch(t testing.TB) *ranch {
@@ -85,9 +86,9 @@ func (deaf) Listen(context.Context, func(string, int)) error { return nil }
 func (r *ranch) restart(o control.Options) {
 	if o.Store == nil {
 		o.Store = r.store
-		if overPostgres() {
-			o.Store = deaf{r.store}
-		}
+	}
+	if overPostgres() && !r.hears {
+		o.Store = deaf{o.Store}
 	}
 	o.Keys, o.Log = r.keys, slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.plane = control.New(o)

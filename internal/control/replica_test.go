@@ -23,7 +23,7 @@ func twoRanches(t *testing.T) (one, other *ranch) {
 	t.Helper()
 	address := postgrestest.Copy(t, settledPostgres(t))
 	open := func() *ranch {
-		r := &ranch{t: t, dir: t.TempDir(), log: &diary{}, token: settled.postgresToken}
+		r := &ranch{t: t, dir: t.TempDir(), log: &diary{}, token: settled.postgresToken, hears: true}
 		var err error
 		if r.store, err = store.Open(t.Context(), address); err != nil {
 			t.Fatal(err)
@@ -36,7 +36,7 @@ func twoRanches(t *testing.T) (one, other *ranch) {
 		if r.keys, err = vault.Open(filepath.Join(settled.dir, "key")); err != nil {
 			t.Fatal(err)
 		}
-		r.restart(control.Options{Store: r.store})
+		r.restart(control.Options{})
 		r.run()
 		return r
 	}
