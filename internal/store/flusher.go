@@ -26,7 +26,7 @@ type flusher struct {
 	age     int           // of the connection, counted up with every new one; 0 when there is none
 	ages    int           // so far
 	found   chan struct{} // closed when there is one
-	since   time.Time     // since when there is none
+	since   time.Time     // since when there is none; later, before the first
 }
 
 var errNewer = errors.New("the connection that makes commits durable was lost")
@@ -42,7 +42,7 @@ const flushStatement = "select pg_logical_emit_message(true, 'remuda', '')"
 
 func startFlusher(config *pgx.ConnConfig) *flusher {
 	ctx, stop := context.WithCancel(context.Background())
-	f := &flusher{config: config.Copy(), stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1), found: make(chan struct{}), since: time.Now()}
+	f := &flusher{config: config.Copy(), stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1), found: make(chan struct{}), since: time.Now().Add(2 * connectWithin)}
 	delete(f.config.RuntimeParams, "synchronous_commit")
 	go f.run(ctx) // ends in close
 	return f

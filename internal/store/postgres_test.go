@@ -398,7 +398,7 @@ func TestWakeUpsReachOtherStoresAndNotTheirOwn(t *testing.T) {
 	address := postgrestest.Fresh(t)
 	one, other := openPostgres(t, address), openPostgres(t, address)
 	mine, theirs := listening(t, one), listening(t, other)
-	many := map[string]int{"class/a": 2, "events": -1}
+	many := map[string]int{"class/a": 2, "events": -1, "class/a docker  gpu ": 1}
 	for n := range 1000 { // more than one notification holds
 		many[fmt.Sprintf("task/%036d", n)] = -1
 	}

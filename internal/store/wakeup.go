@@ -152,9 +152,12 @@ func (w *wakeups) heard(payload string, hear func(string, int)) {
 		return
 	}
 	for _, line := range lines[1:] {
-		topic, number, _ := strings.Cut(line, " ")
-		if n, err := strconv.Atoi(number); err == nil {
-			hear(topic, n)
+		end := strings.LastIndexByte(line, ' ') // a topic may have spaces of its own
+		if end < 0 {
+			continue
+		}
+		if n, err := strconv.Atoi(line[end+1:]); err == nil {
+			hear(line[:end], n)
 		}
 	}
 }
