@@ -186,6 +186,43 @@ func TestStepsThatPrintAtOnceLoseNothing(t *testing.T) {
 	})
 }
 
+// Many small rows make a part: it takes several transactions until the last of them is deleted, and readers come in
+// between.
+func TestReadersSeeEachByteOnceWhileOutputIsMoved(t *testing.T) {
+	inEach(t, func(t *testing.T, d database) {
+		s, m := d.withBucket(t)
+		s.Measure(smallPiece, 600, 2400)
+		attempt := newID()
+		m.set(true, false)
+		if _, err := say(s, attempt, 0, 600, 2); err != nil {
+			t.Fatal(err)
+		}
+		m.set(false, false)
+		s.Outage()
+		moved := make(chan error, 1)
+		go func() { moved <- s.Output().Tend(context.Background()) }()
+		for over := false; !over; {
+			select {
+			case err := <-moved:
+				if over = true; err != nil {
+					t.Error(err)
+				}
+			default:
+			}
+			if to := heard(t, s, attempt, 0); to != 600 {
+				t.Fatalf("while it is moved, output is read to %d", to)
+			}
+			step := 0
+			if got := text(chunks(t, s, attempt, &step, 0, 1000)); got != string(spell(0, 600)) {
+				t.Fatalf("while it is moved, the step has %d bytes", len(got))
+			}
+		}
+		if held, err := s.Output().Held(t.Context()); err != nil || held.Objects != 1 || held.Store != 0 {
+			t.Errorf("held are %+v, %v", held, err)
+		}
+	})
+}
+
 func TestAReaderFetchesWhatItAsksForAndLittleMore(t *testing.T) {
 	inEach(t, func(t *testing.T, d database) {
 		s, m := d.withBucket(t)
