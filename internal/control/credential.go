@@ -157,6 +157,9 @@ func (p *Plane) authenticateUser(ctx context.Context, bearer string) (Principal,
 	return Principal{User: &user}, nil
 }
 
+// touchTime is how long a token's use is worth waiting for.
+const touchTime = time.Second
+
 // touchToken writes down the last use, to the minute: a busy program costs one write a minute.
 func (p *Plane) touchToken(ctx context.Context, token TokenRow) {
 	now := micros(time.Now())
@@ -164,6 +167,8 @@ func (p *Plane) touchToken(ctx context.Context, token TokenRow) {
 		return
 	}
 	token.LastUsedAt = now
+	ctx, cancel := context.WithTimeout(ctx, touchTime) // whoever only reads does not wait for a writer that is stuck
+	defer cancel()
 	err := p.store.Write(ctx, Beside, func(tx Tx) error { return tx.Update(ctx, &token, "last_used_at") })
 	if err != nil && ctx.Err() == nil && !errors.Is(err, remuda.NotFound) {
 		p.log.Warn("write down a token's last use", "token", token.ID, "err", err)
