@@ -217,7 +217,8 @@ func TestAddressesOfOneNetworkCountAsOne(t *testing.T) {
 
 // All the lists that are read leave the store free for others.
 func TestListsTakeTurns(t *testing.T) {
-	w := newTown(t, func(s *Server) { s.workTime = 50 * time.Millisecond })
+	w := newTown(t)
+	w.server.workTime = 50 * time.Millisecond
 	var leave []func()
 	for range mostLists {
 		one, err := w.server.lists.take()
@@ -236,6 +237,7 @@ func TestListsTakeTurns(t *testing.T) {
 			t.Errorf("%s is answered %s", r.id, answer)
 		}
 	}
+	w.server.workTime = workTime
 	w.want(200, "GET", v1+"/whoami", w.admin, nil)
 	w.want(200, "GET", v1+"/organizations/acme", w.admin, nil)
 	for _, one := range leave {
@@ -246,7 +248,7 @@ func TestListsTakeTurns(t *testing.T) {
 
 // A store whose writer is stuck does not keep a request for ever.
 func TestARequestDoesNotWaitForTheStoreForEver(t *testing.T) {
-	w := newTown(t, func(s *Server) { s.workTime = 50 * time.Millisecond })
+	w := newTown(t)
 	stuck, release := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
@@ -257,10 +259,12 @@ func TestARequestDoesNotWaitForTheStoreForEver(t *testing.T) {
 		})
 	}()
 	<-stuck
+	w.server.workTime = 50 * time.Millisecond
 	answer := w.want(503, "POST", v1+"/organizations", w.admin, `{"name": "later"}`)
 	if p := read[Problem](t, answer); p.Kind != remuda.Unavailable || answer.header.Get("Retry-After") == "" {
 		t.Errorf("it is answered %s", answer)
 	}
+	w.server.workTime = workTime
 	close(release)
 	if err := <-ended; err != nil {
 		t.Fatal(err)
