@@ -118,7 +118,7 @@ func TestTimeInWhichNoSignCouldBeTakenDoesNotCount(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRanch(t)
-				store := &away{Store: r.store}
+				store := &away{Store: deaf{r.store}}
 				r.plane = control.New(control.Options{Store: store, Keys: r.keys, Log: discard()})
 				stop := r.run()
 				unbegun := r.submit(hello())
@@ -187,7 +187,7 @@ func errAway() error { return &remuda.Error{Kind: remuda.Unavailable, Cause: err
 func TestAPlaneWithoutItsStoreIsNotReady(t *testing.T) {
 	r := newRanch(t)
 	done(t, r.plane.Ready(t.Context()))
-	store := &away{Store: r.store}
+	store := &away{Store: deaf{r.store}}
 	store.is.Store(true)
 	plane := control.New(control.Options{Store: store, Keys: r.keys, Log: discard()})
 	wantKind(t, plane.Ready(t.Context()), remuda.Unavailable)
