@@ -547,6 +547,36 @@ func TestWhatAnEarlierRunnerLeftIsAdoptedOrHandedBackOrRemoved(t *testing.T) {
 	})
 }
 
+func TestADrainingRunnerRemovesWhatAnEarlierOneLeftBeforeItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plane := newPlane()
+		executor := &fakeExecutor{do: succeeds(time.Second), left: []string{"here", "foreign"}}
+		here := plane.claim("here")
+		here.Begun = true
+		plane.holds(here)
+		r := start(t, runner.Config{}, plane, executor)
+		r.Drain() // the only answers that it needs to end bring a claim, or come after that has ended
+		r.ends()
+		wantOne(t, plane.results("here"), succeeded)
+		if !slices.Contains(executor.forgotten(), "foreign") {
+			t.Errorf("removed: %v", executor.forgotten())
+		}
+	})
+}
+
+func TestADrainingRunnerLeavesToItsSuccessorWhatNobodyToldItOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plane := newPlane()
+		plane.syncErr = func(int) error { return remuda.Fail(remuda.Unavailable, "away") }
+		r := start(t, runner.Config{}, plane, &fakeExecutor{do: succeeds(time.Second), left: []string{"here"}})
+		r.Drain()
+		if err := <-r.done; err == nil {
+			t.Error("it ended as if nothing were left to do")
+		}
+		r.stop()
+	})
+}
+
 func TestAnAdoptedTaskHasOnlyTheTimeThatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plane := newPlane()

@@ -49,6 +49,9 @@ var errOutdated = errors.New("the request said what is not so any more")
 // errOverdue says that an answer is later than the control plane would have it.
 var errOverdue = errors.New("no answer in time: the connection is taken for dead")
 
+// errLeaves says that something is left to do for the runner's successor.
+var errLeaves = errors.New("the runner ends before the control plane knows how its tasks ended: its successor says it")
+
 // syncing is the one goroutine that speaks of all claims, and owns those that carry them out.
 type syncing struct {
 	runner   *Runner
@@ -66,7 +69,7 @@ func (s *syncing) loop(ctx context.Context) error {
 	for {
 		switch {
 		case s.leaves():
-			return errors.New("the runner ends before the control plane knows how its tasks ended: its successor says it")
+			return errLeaves
 		case s.over():
 			return s.goodbye(ctx)
 		}
@@ -89,6 +92,9 @@ func (s *syncing) loop(ctx context.Context) error {
 			if err := s.failed(ctx, err); err != nil {
 				return err
 			}
+			if s.gaveUpDraining() && len(s.left) > 0 {
+				return errLeaves
+			}
 			if s.gaveUpDraining() {
 				r.log.Warn("ends without the control plane's acknowledgement, which cannot be reached")
 				return nil
@@ -108,8 +114,9 @@ func (s *syncing) loop(ctx context.Context) error {
 	}
 }
 
-// over is true when the control plane knows that the runner drains, and the runner holds nothing.
-func (s *syncing) over() bool { return s.told && s.free() }
+// over is true when the control plane knows that the runner drains, and the runner holds nothing. It is not before an
+// answer told which of the claims that an earlier runner left are nobody's: they would stay here.
+func (s *syncing) over() bool { return s.told && len(s.left) == 0 && s.free() }
 
 // free is true when the runner has no claim to do with any more.
 func (s *syncing) free() bool {

@@ -375,7 +375,7 @@ func (l *ledger) ofLimit(id string, most int, ch change) {
 
 // ofToken takes the classes from runners that registered with a token that is no more.
 func (l *ledger) ofToken(row *control.TokenRow, ch change) {
-	if ch.verb != "delete" {
+	if ch.verb == "insert" || ch.verb == "update" && !slices.Contains(ch.columns, "revoked_at") {
 		return
 	}
 	for _, classes := range l.serves {
