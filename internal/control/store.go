@@ -131,8 +131,9 @@ type View interface {
 	// Demand lists the lanes with queued tasks of a class, or of all; Capacity sums up their runners' slots.
 	Demand(ctx context.Context, class string) ([]DemandRow, error)
 	Capacity(ctx context.Context, class string, now Micros) ([]CapacityRow, error)
-	// Ahead counts the queued tasks of the class that come before a task and may run; it stops at most.
-	Ahead(ctx context.Context, t TaskRow, most int) (int, error)
+	// Ahead counts the queued tasks of its project and class that come before a task and may run, at most so many; and
+	// the other projects that wait in the class.
+	Ahead(ctx context.Context, t TaskRow, most int) (Ahead, error)
 	// Limited says whether the organization, the project, the class or the group of a task has a limit.
 	Limited(ctx context.Context, t TaskRow) (bool, error)
 	// Expired lists live attempts whose runner has been silent for too long: since before unbegun when they had not
@@ -181,9 +182,16 @@ type RunnerState struct {
 	Draining     bool   `db:"draining"` // or told to
 	Paused       bool   `db:"paused"`
 	Quarantined  bool   `db:"quarantined"`
+	Revoked      bool   `db:"revoked"` // the class token that they registered with
 	Silent       bool   `db:"silent"`
 	Busy         bool   `db:"busy"` // with as many claims as they have slots
 	Count        int    `db:"n"`
+}
+
+// Ahead is what comes before a task.
+type Ahead struct {
+	Tasks    int `db:"tasks"`
+	Projects int `db:"projects"`
 }
 
 // ClassQuery asks for classes; VisibleTo is an organization's id.

@@ -14,10 +14,13 @@ type RunnerFilter struct {
 	State                       remuda.RunnerState
 }
 
-func wordsOfRunner(now time.Time) func(RunnerView) remuda.Runner {
+func (p *Plane) wordsOfRunner(now time.Time) func(RunnerView) remuda.Runner {
 	return func(r RunnerView) remuda.Runner {
 		if r.Reason == "" && r.Classes == "" {
 			r.Reason = "the class tokens that it registered with were revoked: it gets nothing new"
+		}
+		if r.Reason == "" {
+			r.Reason = p.refusal(r.RunnerRow)
 		}
 		return remuda.Runner{
 			ID: r.ID, Name: r.Name, Hostname: r.Hostname, ResourceClasses: strings.Fields(r.Classes),
@@ -80,7 +83,7 @@ func (d UserDoor) Runners(ctx context.Context, f RunnerFilter, q PageQuery) (rem
 	if err != nil {
 		return remuda.Page[remuda.Runner]{}, err
 	}
-	return page(rows, span, func(r RunnerView) string { return r.ID }, wordsOfRunner(now)), nil
+	return page(rows, span, func(r RunnerView) string { return r.ID }, d.p.wordsOfRunner(now)), nil
 }
 
 // runnersIn reads on until a page is full of runners in a state: a state is computed, so the store cannot choose by it.
@@ -130,7 +133,7 @@ func (d UserDoor) Runner(ctx context.Context, id string) (remuda.Runner, error) 
 		if err != nil {
 			return err
 		}
-		words = wordsOfRunner(time.Now())(row)
+		words = d.p.wordsOfRunner(time.Now())(row)
 		live, err := v.LiveAttempts(ctx, id)
 		for _, a := range live {
 			words.Claims = append(words.Claims, a.ID)

@@ -74,6 +74,8 @@ func (p *Plane) keeps(s RunnerState, task TaskView) hindrance {
 		return being(far + " (" + s.Version + "; the control plane is " + p.version + ")")
 	case len(lacks) > 0:
 		return hindrance{"lacks " + listed(lacks), "lack " + listed(lacks)}
+	case s.Revoked:
+		return hindrance{"has registered with a token that is revoked", "have registered with tokens that are revoked"}
 	case s.Draining:
 		return being("draining")
 	case s.Paused:
@@ -167,13 +169,24 @@ func whyGroup(ctx context.Context, v View, task TaskView) (string, error) {
 	return "waits for " + group.Name + ": " + listed(holders) + " run", nil
 }
 
+// whyAhead counts what goes first: older tasks of the same project, and others' turns.
 func whyAhead(ctx context.Context, v View, task TaskView) (string, error) {
 	ahead, err := v.Ahead(ctx, task.TaskRow, mostAhead+1)
-	switch {
-	case err != nil || ahead == 0:
+	if err != nil {
 		return "", err
-	case ahead > mostAhead:
-		return fmt.Sprintf("more than %d ahead of it in %s", mostAhead, task.Class), nil
 	}
-	return fmt.Sprintf("%d ahead of it in %s", ahead, task.Class), nil
+	tasks := fmt.Sprintf("%d ahead of it in %s", ahead.Tasks, task.Class)
+	if ahead.Tasks > mostAhead {
+		tasks = fmt.Sprintf("more than %d ahead of it in %s", mostAhead, task.Class)
+	}
+	others := counting(ahead.Projects, "other project takes turns with", "other projects take turns with")
+	switch {
+	case ahead == Ahead{}:
+		return "", nil
+	case ahead.Projects == 0:
+		return tasks, nil
+	case ahead.Tasks == 0:
+		return others + " its own in " + task.Class, nil
+	}
+	return tasks + ", and " + others + " its own", nil
 }

@@ -142,3 +142,17 @@ func TestATaskThatHasEndedSaysSoWhenItIsCancelled(t *testing.T) {
 		t.Errorf("it is told %q", err)
 	}
 }
+
+func TestWhyATaskWaitsForItsTurn(t *testing.T) {
+	r := newRanch(t)
+	of := func(project string) string {
+		return r.submit(with(func(s *remuda.Submission) { s.Project = project }))
+	}
+	of("one")
+	second, last := func(id string) string { // what is said beside the runners that are missing
+		return must(t, r.admin.Why, t.Context(), id).Reasons[1]
+	}, of("two")
+	same(t, "beside one other", "1 other project takes turns with its own in acme/linux", second(last))
+	of("three")
+	same(t, "beside two others", "1 ahead of it in acme/linux, and 2 other projects take turns with its own", second(of("two")))
+}

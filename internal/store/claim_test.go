@@ -190,16 +190,40 @@ func waitingIsKnown(t *testing.T, s control.Store) {
 
 func aheadIsCounted(t *testing.T, s control.Store) {
 	w := newTown(t, s)
-	project := w.projectIn(t, func(*control.ProjectRow) {})
+	first, second := w.projectIn(t, func(*control.ProjectRow) {}), w.projectIn(t, func(*control.ProjectRow) {})
+	other := w.classIn(t)
 	var tasks []control.TaskRow
-	for i := range 4 {
-		tasks = append(tasks, w.queue(t, func(r *control.TaskRow) { r.Rank = int64(i / 2); r.ProjectID = []string{w.project.ID, project.ID}[i%2] }))
+	for i := range 6 {
+		tasks = append(tasks, w.queue(t, func(r *control.TaskRow) { r.Rank = int64(i / 2) }))
+		w.queue(t, func(r *control.TaskRow) { r.Rank, r.ClassID = -9, other.ID }) // elsewhere
 	}
-	for i, task := range tasks {
-		got := read(t, s, func(v control.View) (int, error) { return v.Ahead(t.Context(), task, 1000) })
-		if got != i {
-			t.Errorf("%d are ahead of task %d", got, i)
+	w.queue(t, func(r *control.TaskRow) { r.Rank, r.Capabilities = -1, " docker " })
+	wanted := func(projects, most int) {
+		t.Helper()
+		for i, task := range tasks {
+			got := read(t, s, func(v control.View) (control.Ahead, error) { return v.Ahead(t.Context(), task, most) })
+			if got != (control.Ahead{Tasks: min(i+1, most), Projects: projects}) {
+				t.Errorf("ahead of task %d is %+v", i, got)
+			}
 		}
+	}
+	wanted(0, 1000)
+	for _, project := range []string{first.ID, first.ID, second.ID} {
+		w.queue(t, func(r *control.TaskRow) {
+			r.Rank, r.ProjectID, r.Capabilities = -5, project, []string{"", " gpu "}[len(tasks)%2]
+		})
+	}
+	wanted(2, 3)
+	// What its group holds back does not go first, but for those of its own group.
+	full := w.groupIn(t, w.project.ID, 1)
+	full.Running = 1
+	write(t, s, func(tx control.Tx) error { return tx.Update(t.Context(), &full, "running") })
+	grouped := w.queueIn(t, full, func(r *control.TaskRow) { r.Rank = -3 })
+	wanted(2, 1000)
+	last := w.queue(t, func(r *control.TaskRow) { r.Rank, r.GroupID = -2, full.ID })
+	got := read(t, s, func(v control.View) (control.Ahead, error) { return v.Ahead(t.Context(), last, 1000) })
+	if got.Tasks != 1 {
+		t.Errorf("ahead of a task of its group is %+v, want %s alone", got, grouped)
 	}
 }
 

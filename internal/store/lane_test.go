@@ -25,6 +25,7 @@ func laneFacts() []fact {
 		{"time without tasks earns no turns", idlenessEarnsNothing},
 		{"a weight that is changed holds from then on", weightsChange},
 		{"lanes are what their tasks make them", lanesAreTrue},
+		{"runners of a class are counted by what keeps them", runnersAreCounted},
 	}
 }
 
@@ -439,4 +440,58 @@ func (f *fickle) full(group string, tasks []control.TaskView) bool {
 		f.t.Errorf("of group %+v %d run", row, running)
 	}
 	return running >= row.TaskLimit
+}
+
+func runnersAreCounted(t *testing.T, s control.Store) {
+	w := newTown(t, s)
+	token := control.TokenRow{ID: newID(), Kind: remuda.ClassToken, Hash: []byte(newID()), ClassID: &w.class.ID}
+	revoked := control.TokenRow{ID: newID(), Kind: remuda.ClassToken, Hash: []byte(newID()), ClassID: &w.class.ID, RevokedAt: 1}
+	insert(t, s, &token, &revoked)
+	add := func(n int, by control.TokenRow, change func(*control.RunnerRow)) (last control.RunnerRow) {
+		for range n {
+			last = newRunner()
+			last.Slots, last.Ready, last.LastSeenAt, last.SilentAt, last.Version, last.Capabilities = 1, true, 50, 200, "v1", "job"
+			change(&last)
+			insert(t, s, &last, &control.RunnerClassRow{RunnerID: last.ID, ClassID: w.class.ID, TokenID: by.ID})
+		}
+		return last
+	}
+	add(4, token, func(*control.RunnerRow) {})
+	add(2, token, func(r *control.RunnerRow) { r.Ready, r.Reason = false, "full" })
+	add(1, token, func(r *control.RunnerRow) { r.Reason = "said while it is ready" })
+	add(3, token, func(r *control.RunnerRow) { r.DrainAsked = true })
+	add(1, token, func(r *control.RunnerRow) { r.Draining = true })
+	add(1, token, func(r *control.RunnerRow) { r.Paused, r.Capabilities = true, "job docker" })
+	add(1, token, func(r *control.RunnerRow) { r.SilentAt, r.Quarantined = 99, true })
+	add(1, revoked, func(*control.RunnerRow) {})
+	add(1, token, func(r *control.RunnerRow) { r.GoneAt = 60 })
+	add(1, token, func(r *control.RunnerRow) { r.LastSeenAt = 10 })
+	busy := add(1, token, func(r *control.RunnerRow) { r.Version = "v2" })
+	task := w.queue(t, nil)
+	insert(t, s, &control.AttemptRow{ID: newID(), TaskID: task.ID, Number: 1, RunnerID: busy.ID, State: remuda.AttemptBegun})
+	got := read(t, s, func(v control.View) ([]control.RunnerState, error) {
+		return v.RunnerStates(t.Context(), w.class.ID, 10, 100)
+	})
+	like := func(n int, change func(*control.RunnerState)) control.RunnerState {
+		state := control.RunnerState{Version: "v1", Capabilities: "job", Ready: true, Count: n}
+		change(&state)
+		return state
+	}
+	expected := []control.RunnerState{
+		like(5, func(*control.RunnerState) {}),
+		like(4, func(r *control.RunnerState) { r.Draining = true }),
+		like(2, func(r *control.RunnerState) { r.Ready, r.Reason = false, "full" }),
+		like(1, func(r *control.RunnerState) { r.Paused, r.Capabilities = true, "job docker" }),
+		like(1, func(r *control.RunnerState) { r.Silent, r.Quarantined = true, true }),
+		like(1, func(r *control.RunnerState) { r.Revoked = true }),
+		like(1, func(r *control.RunnerState) { r.Version, r.Busy = "v2", true }),
+	}
+	for _, state := range expected {
+		if !slices.Contains(got, state) {
+			t.Errorf("%+v is missing", state)
+		}
+	}
+	if len(got) != len(expected) {
+		t.Errorf("counted are %+v", got)
+	}
 }

@@ -121,10 +121,13 @@ func (v view) Waiting(_ context.Context, organization string) (rows []control.La
 	return rows, v.all(&rows, `select distinct l.class_id, l.capabilities from lanes l join projects p on p.id = l.project_id`+c.clause(), c.args...)
 }
 
-func (v view) Ahead(_ context.Context, t control.TaskRow, most int) (n int, err error) {
-	return n, v.one(&n, `select count(*) from (select 1 as one from lanes l join tasks q on q.lane_id = l.id
-		where l.class_id = $1 and l.queued > 0 and (not l.closed or l.id = $4) and q.state = 'queued'
-			and (q.rank < $2 or q.rank = $2 and q.id < $3) limit cast($5 as bigint)) x`, t.ClassID, t.Rank, t.ID, t.LaneID, most)
+func (v view) Ahead(_ context.Context, t control.TaskRow, most int) (ahead control.Ahead, err error) {
+	return ahead, v.one(&ahead, `select
+		(select count(*) from (select 1 as one from lanes l join tasks q on q.lane_id = l.id
+			where l.class_id = $1 and l.project_id = $6 and l.queued > 0 and (not l.closed or l.id = $4) and q.state = 'queued'
+				and (q.rank < $2 or q.rank = $2 and q.id < $3) limit cast($5 as bigint)) x) as tasks,
+		(select count(distinct w.project_id) from lanes w where w.class_id = $1 and w.waits and w.project_id <> $6) as projects`,
+		t.ClassID, t.Rank, t.ID, t.LaneID, most, t.ProjectID)
 }
 
 func (v view) Limited(_ context.Context, t control.TaskRow) (limited bool, err error) {

@@ -173,13 +173,13 @@ func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.
 }
 
 func (v view) RunnerStates(_ context.Context, class string, since, now control.Micros) (rows []control.RunnerState, err error) {
-	return rows, v.all(&rows, `select version, capabilities, reason, ready, draining, paused, quarantined, silent, busy, count(*) as n from (
+	return rows, v.all(&rows, `select version, capabilities, reason, ready, draining, paused, quarantined, revoked, silent, busy, count(*) as n from (
 			select r.version, r.capabilities, case when r.ready then '' else r.reason end as reason, r.ready, r.draining or r.drain_asked as draining,
-				r.paused, r.quarantined, r.silent_at < $3 as silent,
+				r.paused, r.quarantined, t.revoked_at <> 0 as revoked, r.silent_at < $3 as silent,
 				(select count(*) from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun')) >= r.slots as busy
-			from runner_classes rc join runners r on r.id = rc.runner_id
+			from runner_classes rc join runners r on r.id = rc.runner_id join tokens t on t.id = rc.token_id
 			where rc.class_id = $1 and r.gone_at = 0 and r.last_seen_at > $2) x
-		group by version, capabilities, reason, ready, draining, paused, quarantined, silent, busy
+		group by version, capabilities, reason, ready, draining, paused, quarantined, revoked, silent, busy
 		order by n desc, version, capabilities, reason`, class, since, now)
 }
 
