@@ -58,6 +58,7 @@ func startServer(t *testing.T, dir string, args ...string) *serverProcess {
 	}
 	command := exec.Command(path, append([]string{"server", "--dir", dir, "--listen", "127.0.0.1:0"}, args...)...)
 	command.Env = append(os.Environ(), "NO_COLOR=1", "HOME="+t.TempDir())
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves nothing running
 	out, in := io.Pipe()
 	s := &serverProcess{t: t, command: command, dir: dir, ended: make(chan error, 1), said: &tail{}}
 	command.Stdout, command.Stderr = in, in
