@@ -28,6 +28,7 @@ type host struct {
 
 	mu        sync.Mutex
 	id, token string // the runner's identity
+	credit    string // the class tokens by which it registered
 	agents    map[string]*agent
 	life      *life // nil while no runner lives here
 	lives     int
@@ -62,6 +63,9 @@ func (h *host) start() {
 	defer h.mu.Unlock()
 	if h.life != nil || h.w.isOver() || h.w.closing.Load() {
 		return
+	}
+	if h.isStale() && len(h.agents) == 0 {
+		h.id, h.token = "", "" // as one whose settings changed registers anew
 	}
 	h.lives++
 	r := stream(h.w.plan.seed, "life", h.name, strconv.Itoa(h.lives))
@@ -135,6 +139,7 @@ func (h *host) register(ctx context.Context, l *life) (runner.ControlPlane, erro
 	for _, class := range h.classes {
 		said.Tokens = append(said.Tokens, remuda.NewSecret(h.w.tokenOf(class)))
 	}
+	credit := h.tokens()
 	var registered remuda.Registered
 	var err error
 	if h.w.plan.http {
@@ -152,9 +157,31 @@ func (h *host) register(ctx context.Context, l *life) (runner.ControlPlane, erro
 	if h.life != l {
 		return nil, errDead
 	}
-	h.id, h.token = registered.ID, registered.Token
+	h.id, h.token, h.credit = registered.ID, registered.Token, credit
 	h.w.note("%s is registered as %s", h.name, h.id)
 	return h.plane(l), nil
+}
+
+// tokens are the class tokens that the operator has given to the runners here.
+func (h *host) tokens() string {
+	all := ""
+	for _, class := range h.classes {
+		all += h.w.tokenOf(class)
+	}
+	return all
+}
+
+// isStale is true when the runner registered with tokens that have been replaced since.
+func (h *host) isStale() bool { return h.id != "" && h.credit != h.tokens() }
+
+// renew lets a runner whose tokens were replaced make room for one that has the new ones.
+func (h *host) renew() {
+	h.mu.Lock()
+	stale, living := h.isStale(), h.life
+	h.mu.Unlock()
+	if stale && living != nil {
+		living.Drain()
+	}
 }
 
 var errDead = errors.New("this runner was killed")

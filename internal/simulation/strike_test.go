@@ -133,7 +133,9 @@ func (w *world) exchangeToken(root person, class string) {
 			return
 		}
 		w.mu.Lock()
-		w.tokens[class] = made.Token
+		if w.tokens[class].ID < made.ID { // another exchange may have overtaken this one
+			w.tokens[class] = made
+		}
 		w.mu.Unlock()
 		list, err := insist(w.ctx, root, "tokens", func(ctx context.Context, d control.UserDoor) (remuda.Page[remuda.Token], error) {
 			return d.Tokens(ctx, control.TokenFilter{ResourceClass: class}, control.PageQuery{})

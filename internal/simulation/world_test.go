@@ -39,7 +39,7 @@ type world struct {
 	closing    atomic.Bool // no runner starts any more
 
 	mu     sync.Mutex
-	tokens map[string]string // class tokens as they are now
+	tokens map[string]remuda.Token // class tokens as they are now
 	lines  []string
 }
 
@@ -56,7 +56,7 @@ func simulate(t *testing.T, p plan, m mutation) (found []broken, notes string) {
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, plan: p, town: settled, mutation: m, began: time.Now(), tokens: map[string]string{}}
+		w := &world{t: t, plan: p, town: settled, mutation: m, began: time.Now(), tokens: map[string]remuda.Token{}}
 		w.ctx, w.stop = context.WithCancel(context.Background())
 		w.ledger, w.root = newLedger(w), w.person("root")
 		defer w.stop()
@@ -156,6 +156,7 @@ func (w *world) makePeace() {
 		}
 		for pause(w.ctx, 10*time.Second) { // those that drain leave, and others come
 			for _, h := range w.hosts {
+				h.renew()
 				h.start()
 			}
 		}
@@ -223,7 +224,7 @@ func (w *world) isOver() bool { return w.ctx.Err() != nil }
 func (w *world) tokenOf(class string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if token := w.tokens[class]; token != "" {
+	if token := w.tokens[class].Token; token != "" {
 		return token
 	}
 	return w.town.tokens[class]
