@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,11 +200,17 @@ type broken struct {
 
 type brokenOutput struct {
 	control.OutputStore
-	err error
+	away atomic.Bool
 }
 
-func (b broken) Output() control.OutputStore       { return b.output }
-func (b *brokenOutput) Tend(context.Context) error { return b.err }
+func (b broken) Output() control.OutputStore { return b.output }
+
+func (b *brokenOutput) Tend(context.Context) error {
+	if b.away.Load() {
+		return fmt.Errorf("%w: no route", control.ErrBucketAway)
+	}
+	return nil
+}
 
 func TestTheOperatorIsToldOnceWhenTheBucketGoesAndComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -216,13 +223,13 @@ func TestTheOperatorIsToldOnceWhenTheBucketGoesAndComes(t *testing.T) {
 		if count("bucket") != 0 || r.plane.Kept().BucketAway {
 			t.Error("the bucket is told of while it works")
 		}
-		output.err = fmt.Errorf("%w: no route", control.ErrBucketAway)
+		output.away.Store(true)
 		time.Sleep(20 * time.Second)
 		if count("in the store meanwhile") != 1 || !r.plane.Kept().BucketAway {
 			t.Errorf("while it is away the log says %s", r.log)
 		}
 		done(t, r.plane.Ready(t.Context()))
-		output.err = nil
+		output.away.Store(false)
 		time.Sleep(20 * time.Second)
 		if count("can be used again") != 1 || r.plane.Kept().BucketAway {
 			t.Errorf("when it is back the log says %s", r.log)
