@@ -33,6 +33,8 @@ type ranch struct {
 	admin control.UserDoor // of the instance
 	token string           // class token of acme/linux
 	hears bool             // what other planes tell
+
+	address string // of the store
 }
 
 func newRanch(t testing.TB) *ranch {
@@ -47,6 +49,7 @@ func newRanch(t testing.TB) *ranch {
 		r.token = settled.postgresToken
 	}
 	var err error
+	r.address = address
 	if r.store, err = store.Open(t.Context(), address); err != nil {
 		t.Fatal(err)
 	}

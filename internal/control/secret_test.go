@@ -24,9 +24,6 @@ func forms(secret string) [][]byte {
 }
 
 func TestASecretLiesNowhereOpen(t *testing.T) {
-	if overPostgres() {
-		t.Skip("it looks into the data folder")
-	}
 	synctest.Test(t, func(t *testing.T) {
 		r := newRanch(t)
 		ctx := t.Context()

@@ -12,11 +12,15 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/postgrestest"
 )
 
-// raw is all that lies in the data folder but the key.
+// raw is all that lies in the data folder but the key, or in the database of PostgreSQL.
 func (r *ranch) raw() []byte {
 	r.t.Helper()
+	if overPostgres() {
+		return postgrestest.Dump(r.t, r.address)
+	}
 	var all []byte
 	entries, err := os.ReadDir(r.dir)
 	done(r.t, err)

@@ -4,6 +4,7 @@ package postgrestest
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -96,6 +98,32 @@ func Copy(t testing.TB, address string) string {
 	name := fmt.Sprintf("copy%d", server.made.Add(1))
 	server.Do(t, "create database "+name+" template "+config.Database+" strategy file_copy")
 	return server.Address(name)
+}
+
+// Dump is all that a database holds, the bytes of binary columns as they are.
+func Dump(t testing.TB, address string) []byte {
+	t.Helper()
+	program, err := exec.LookPath("pg_dump")
+	if err != nil {
+		bin, err := binaries()
+		if err != nil {
+			t.Fatal(err)
+		}
+		program = filepath.Join(bin, "pg_dump")
+	}
+	text, err := exec.Command(program, "--data-only", address).Output()
+	if err != nil {
+		t.Fatalf("dump the database: %v", err)
+	}
+	all := text
+	for _, binary := range regexp.MustCompile(`\\\\x([0-9a-f]+)`).FindAllSubmatch(text, -1) {
+		plain, err := hex.DecodeString(string(binary[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(append(all, '\n'), plain...)
+	}
+	return all
 }
 
 // Address is that of one of its databases.
