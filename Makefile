@@ -117,7 +117,7 @@ $(VERSITYGW):
 
 .PHONY: test
 test: deps ## run all tests with the race detector
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
 
 # What takes long, or takes the machine apart. Each prints the seed that repeats it.
 PROOF ?= 60s
