@@ -34,13 +34,13 @@ type spool struct {
 	hasten sync.Once
 
 	sending sync.Mutex
-	moved   int64 // counted in the budget
-	sent    int64 // of them, taken off again
-	freed   int64 // of those, given back to the disk
-	ended  atomic.Bool // what arrives now belongs to no step
-	ending sync.Once
-	kept   chan struct{} // closed when ended is true
-	moving sync.WaitGroup
+	moved   int64       // counted in the budget
+	sent    int64       // of them, taken off again
+	freed   int64       // of those, given back to the disk
+	ended   atomic.Bool // what arrives now belongs to no step
+	ending  sync.Once
+	kept    chan struct{} // closed when ended is true
+	moving  sync.WaitGroup
 }
 
 // wanted is how much may lie in a pipe, so that a step that floods does not wait for us at each 64 KiB. The kernel

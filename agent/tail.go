@@ -12,7 +12,7 @@ type tail struct {
 	size  int64
 	ended bool
 	grown time.Time
-	wake  chan struct{} // holds one
+	wake  chan struct{}  // holds one
 	sent  func(to int64) // of whoever keeps the spool: its bytes are sent as far as this, or never will be
 	waits bool           // what is written has to wait
 }

@@ -168,7 +168,7 @@ func TestAHouseThatKeepsTheRulesStands(t *testing.T) {
 		".":                          {"errors", "net/url"},
 		"./runner":                   {".", "./client", "./internal/nearest", "golang.org/x/sync/errgroup"},
 		"./runner/runnertest":        {"./runner", "testing"},
-		"./internal/nearest":           {".", "crypto/rand"},
+		"./internal/nearest":         {".", "crypto/rand"},
 		"./internal/seal":            {"./internal/nearest"},
 		"./internal/yaml":            {"go.yaml.in/yaml/v4"},
 		"./internal/control":         {".", "./internal/seal", "github.com/google/uuid"},
@@ -196,7 +196,7 @@ func TestAHeavyLibraryIsFoundHoweverFarAway(t *testing.T) {
 		for _, library := range heavy {
 			all := imports{
 				"./" + room:                  {"context", "./internal/nearest"},
-				"./internal/nearest":           {"example.org/innocent"},
+				"./internal/nearest":         {"example.org/innocent"},
 				"example.org/innocent":       {"example.org/innocent/inner", "./internal/nearest"},
 				"example.org/innocent/inner": {library + "/deep"},
 			}
