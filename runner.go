@@ -78,7 +78,7 @@ type SyncAnswer struct {
 	Cancel  []string `json:"cancel,omitempty" doc:"Claims to cancel that the runner does not know to be cancelled"`
 	Lost    []string `json:"lost,omitempty" doc:"Names that are not the runner's any more: end them, say nothing"`
 	Drain   bool     `json:"drain,omitempty" doc:"Take nothing new, finish what you have, then exit"`
-	Refused string   `json:"refused,omitempty" doc:"Why it gets nothing new, in a sentence: its version is too far from the control plane\'s"`
+	Refused string   `json:"refused,omitempty" doc:"Why it gets nothing new, in a sentence: its version is too far from that of the control plane"`
 	Resume  int64    `json:"resume,omitempty" doc:"The number of an operator's order to leave quarantine, until the runner says that it resumed"`
 	Spread  Duration `json:"spread,omitempty" doc:"When the control plane goes away, come back at any time within this, lest all runners come at once"`
 }
