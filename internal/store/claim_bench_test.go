@@ -27,8 +27,7 @@ func sizeOf(b testing.TB, name string, otherwise int) int {
 // crowd queues n tasks over some lanes: projects times groups.
 type crowd struct {
 	queued, projects, groups int
-	full                     bool // what keeps all of them from being claimed, but for a thousand
-	by                       string
+	by                       string // whose limit keeps all of them from being claimed, but for a thousand
 	finished                 int
 }
 
