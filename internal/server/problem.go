@@ -82,7 +82,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, context.DeadlineExceeded):
 		// The database was too slow, or another part of ours: the caller did nothing wrong.
 		problem.Kind, problem.Status = remuda.Unavailable, http.StatusServiceUnavailable
-		problem.Detail, problem.retry = "this took too long and nothing was changed; try again in a few seconds", 2*time.Second
+		problem.Detail, problem.retry = "this took too long; look whether it was done, or ask for the same again in a few seconds", 2*time.Second
 		problem.reason = reasonBusy
 	case errors.As(err, &known) && kind != remuda.Internal:
 		problem.Detail, problem.Errors, problem.retry = known.Detail, known.Fields, known.Retry

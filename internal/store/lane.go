@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
+	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
@@ -14,18 +16,11 @@ import (
 
 func (t tx) Lane(_ context.Context, key control.LaneKey) (lane control.LaneRow, err error) {
 	const find = `select * from lanes where class_id = $1 and project_id = $2 and concurrency_group = $3 and capabilities = $4`
-	main := uuid.Must(uuid.NewV7()).String()
-	err = t.later(false, `insert into lanes (id, class_id, project_id, concurrency_group, queued, running, capabilities, group_id, main_id,
-			head, closed, project_running, weight, level, turns, turn_at, waits)
-		select $1, $2, p.id, '', 0, 0, $4, '', $1, 0, false, s.running, p.weight, s.running / p.weight, 0, 0, false
-		from projects p, (select coalesce(sum(l.running), 0) as running from lanes l where l.class_id = $2 and l.project_id = $3) s
-		where p.id = $3 and not exists (select 1 from lanes x
-			where x.class_id = $2 and x.project_id = $3 and x.concurrency_group = '' and x.capabilities = $4)
-		on conflict (class_id, project_id, concurrency_group, capabilities) do nothing`, main, key.ClassID, key.ProjectID, key.Capabilities)
-	if err != nil {
-		return lane, err
+	err = t.one(&lane, find, key.ClassID, key.ProjectID, "", key.Capabilities)
+	if errors.Is(err, remuda.NotFound) {
+		err = t.mainLane(&lane, key)
 	}
-	if err = t.one(&lane, find, key.ClassID, key.ProjectID, "", key.Capabilities); err != nil || key.GroupID == "" {
+	if err != nil || key.GroupID == "" {
 		return lane, err
 	}
 	err = t.later(false, `insert into lanes (id, class_id, project_id, concurrency_group, queued, running, capabilities, group_id, main_id,
@@ -38,6 +33,26 @@ func (t tx) Lane(_ context.Context, key control.LaneKey) (lane control.LaneRow, 
 	}
 	lane = control.LaneRow{}
 	return lane, t.one(&lane, find, key.ClassID, key.ProjectID, key.Group, key.Capabilities)
+}
+
+// mainLane makes the lane of a project's tasks that are in no group. It begins with the sum of what its sisters run,
+// which is one only while nothing else is written: an end at the same moment would see either the sisters or the sum.
+func (t tx) mainLane(lane *control.LaneRow, key control.LaneKey) error {
+	if t.postgres != nil && t.postgres.defers {
+		return errAlone
+	}
+	id := uuid.Must(uuid.NewV7()).String()
+	err := t.later(false, `insert into lanes (id, class_id, project_id, concurrency_group, queued, running, capabilities, group_id, main_id,
+			head, closed, project_running, weight, level, turns, turn_at, waits)
+		select $1, $2, p.id, '', 0, 0, $4, '', $1, 0, false, s.running, p.weight, s.running / p.weight, 0, 0, false
+		from projects p, (select coalesce(sum(l.running), 0) as running from lanes l where l.class_id = $2 and l.project_id = $3) s
+		where p.id = $3 and not exists (select 1 from lanes x
+			where x.class_id = $2 and x.project_id = $3 and x.concurrency_group = '' and x.capabilities = $4)
+		on conflict (class_id, project_id, concurrency_group, capabilities) do nothing`, id, key.ClassID, key.ProjectID, key.Capabilities)
+	if err != nil {
+		return err
+	}
+	return t.Get(t.ctx, lane, id)
 }
 
 // sideWaits says of a main lane whether a task of one of its groups could be claimed.

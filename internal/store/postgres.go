@@ -122,10 +122,17 @@ func (p *postgres) close() error {
 	return nil
 }
 
+// errAlone says that a transition turned out to need that nothing else is written meanwhile.
+var errAlone = errors.New("to be run alone")
+
 // carryOut runs a transition, again when it met another one, or when its connection was lost before its commit was sent.
 func (p *postgres) carryOut(ctx context.Context, scope control.Scope, change func(*query) error) error {
 	for try := 1; ; try++ {
 		err := p.try(ctx, scope, change)
+		if errors.Is(err, errAlone) && scope != control.Alone {
+			scope = control.Alone
+			continue
+		}
 		var cut *cutOff
 		repeat := again(err, scope != control.Alone) || errors.As(err, &cut) && try < 3
 		if err == nil || try == mostTries || !repeat || ctx.Err() != nil {
