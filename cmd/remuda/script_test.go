@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -61,7 +63,7 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir, WorkdirRoot: root, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
-			running := &background{of: map[string]*started{}}
+			running := &background{dir: e.WorkDir, of: map[string]*started{}}
 			e.Values[backgroundKey{}] = running
 			e.Defer(running.end)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
@@ -81,10 +83,11 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 
 type backgroundKey struct{}
 
-// background is what a script started.
+// background is what a script started, and the folder in which it did.
 type background struct {
-	mu sync.Mutex
-	of map[string]*started
+	dir string
+	mu  sync.Mutex
+	of  map[string]*started
 }
 
 type started struct {
@@ -105,6 +108,25 @@ func (b *background) end() {
 			continue
 		}
 		_ = <-s.ended
+	}
+	b.endTasks()
+}
+
+// endTasks ends what a runner that was killed has left: nobody adopts it any more, and it would go on for ever. Their
+// command lines name files in the script's folder.
+func (b *background) endTasks() {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return
+	}
+	for _, line := range lines {
+		text, _ := os.ReadFile(line)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(line)))
+		if pid > 1 && pid != os.Getpid() && bytes.Contains(text, []byte(b.dir+"/")) {
+			if left, err := os.FindProcess(pid); err == nil {
+				_ = left.Kill()
+			}
+		}
 	}
 }
 
