@@ -70,7 +70,7 @@ func Register(ctx context.Context, o Options) (*Herd, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range min(o.AtOnce, o.Runners) {
-		group.Go(func() error {
+		group.Go(func() (err error) {
 			line := &line{herd: h}
 			defer line.close()
 			for {
