@@ -16,6 +16,10 @@ type limits struct {
 	projects     map[string]int
 	attempts     int
 	slots        int
+
+	// beside is for a store whose transitions go on beside each other: what becomes free while a claim is decided may be
+	// left to the next request, which its wake-up brings. That none waits for long is the simulation's to hold.
+	beside bool
 }
 
 // The calls and their answers.
@@ -111,7 +115,7 @@ func (s state) sync(l limits, runner string, claims []given) bool {
 		s.tasks[g.task] = task
 		s.claims[g.claim] = claimState{runner, g.task, remuda.AttemptClaimed}
 	}
-	if s.holds(runner) >= l.slots {
+	if s.holds(runner) >= l.slots || l.beside {
 		return true
 	}
 	for _, task := range s.tasks {
