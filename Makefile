@@ -70,7 +70,8 @@ check-changelog:
 .PHONY: check-tidy
 check-tidy:
 	go mod tidy -diff
-	cd tools && go mod tidy -diff
+	for module in tools bench/river bench/plot; do (cd $$module && go mod tidy -diff) || exit 1; done
+	for module in bench/river bench/plot; do (cd $$module && go vet ./...) || exit 1; done
 
 .PHONY: check-imports
 check-imports:
@@ -165,7 +166,13 @@ $(GUEST)/boot:
 
 .PHONY: bench
 bench: ## measure what docs/performance.md speaks of
-	CGO_ENABLED=0 go run ./bench
+	CGO_ENABLED=0 go run ./bench -figures $(FIGURES)
+
+# Where bench leaves what is drawn.
+FIGURES ?= bin/figures
+.PHONY: plot
+plot: ## draw how long tasks wait under load, from what bench measured: docs/latency.svg
+	cd bench/plot && go run . -figures $(abspath $(FIGURES)) -o $(abspath docs/latency.svg)
 
 # What tests need besides Go, on Debian:
 #   git              checkout steps are tested with real repositories

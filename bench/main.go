@@ -6,7 +6,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -79,7 +81,7 @@ func main() {
 	flag.StringVar(&s.figures, "figures", "", "write figures that are drawn as CSV into this folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, s)
+	err := errors.Join(os.MkdirAll(cmp.Or(s.figures, "."), 0o755), run(ctx, s))
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
