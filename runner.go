@@ -68,6 +68,7 @@ type Sync struct {
 	Reason      string   `json:"reason,omitempty" maxLength:"1000" doc:"Why not, or not more, in a sentence"`
 	Draining    bool     `json:"draining,omitempty" doc:"It drains; the answer comes at once when the server did not know"`
 	Again       bool     `json:"again,omitempty" doc:"It was answered or registered since it started: a drain that is known holds, since a request that says otherwise is an older one that came late"`
+	Life        string   `json:"life,omitempty" maxLength:"64" doc:"Tells this start of the runner from others: one that has drained takes nothing more until it is started anew, whatever an older request says that comes late"`
 	Quarantined bool     `json:"quarantined,omitempty" doc:"It finds itself unfit: tasks could not be started on it, or its self-check fails"`
 	Resumed     int64    `json:"resumed,omitempty" doc:"The last order to leave quarantine that it has carried out, by its number"`
 }

@@ -8,6 +8,7 @@ package runner
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,7 @@ type Runner struct {
 	plane    ControlPlane
 	held     map[string]*holding
 	used     bool // it has had a claim; a single-task runner takes no other
+	life     string
 	known    bool // since it started, the control plane has registered or answered it
 	draining bool
 	canceled bool
@@ -86,7 +88,7 @@ func New(config Config, plane ControlPlane, executor Executor, log *slog.Logger)
 	return &Runner{
 		config: config, executor: executor, log: log, plane: plane,
 		changed: make(chan struct{}, 1), doubts: make(chan struct{}, 1), hurry: hurry, hurried: hurried,
-		held: map[string]*holding{},
+		held: map[string]*holding{}, life: rand.Text(),
 	}, nil
 }
 
@@ -338,7 +340,7 @@ func (r *Runner) controlPlane() ControlPlane {
 func (r *Runner) status() remuda.Sync {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	said := remuda.Sync{Holding: []string{}, Ready: true, Draining: r.draining, Again: r.known}
+	said := remuda.Sync{Holding: []string{}, Ready: true, Draining: r.draining, Again: r.known, Life: r.life}
 	for id, h := range r.held {
 		if h.lost {
 			continue // The control plane knows it for nobody's; named, it would be answered again and again.

@@ -145,6 +145,7 @@ type RunnerRow struct {
 	Ready        bool   `db:"ready"`
 	Reason       string `db:"reason"`
 	Draining     bool   `db:"draining"`    // it said so
+	DrainLife    string `db:"drain_life"`  // the start of it that said so last
 	DrainAsked   bool   `db:"drain_asked"` // it was told so
 	Paused       bool   `db:"paused"`
 	RegisteredAt Micros `db:"registered_at"`

@@ -161,10 +161,14 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 		if err := t.quarantine(ctx, row, s); err != nil {
 			return err
 		}
-		row.Draining = s.Draining || s.Again && row.Draining
+		if s.Draining {
+			row.DrainLife = s.Life
+		}
+		same := s.Life != "" && s.Life == row.DrainLife
+		row.Draining = s.Draining || (s.Again || same) && row.Draining
 		row.Ready, row.Reason, row.LastSeenAt = s.Ready, s.Reason, t.now
 		row.SilentAt = t.now.after(max(silentAfter, hold+overdueSync))
-		if err := t.Update(ctx, row, "ready", "reason", "draining", "last_seen_at", "silent_at"); err != nil {
+		if err := t.Update(ctx, row, "ready", "reason", "draining", "drain_life", "last_seen_at", "silent_at"); err != nil {
 			return err
 		}
 		if len(s.Holding) > 0 {
