@@ -131,6 +131,7 @@ SEEDS ?= 5000
 .PHONY: simulate
 simulate: ## try the simulation's seeds and its broken rules, without the race detector: SEEDS=5000
 	REMUDA_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/simulation
+	CGO_ENABLED=0 go test -count=1 -run TestAClaimCostsTheSame ./internal/store
 
 SOAK ?= 1h
 .PHONY: soak

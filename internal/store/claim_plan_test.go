@@ -4,10 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/store"
@@ -75,48 +73,6 @@ func wantWalk(t *testing.T, known, plan string) {
 	for step := range strings.Lines(plan) {
 		if strings.Contains(step, "BLOOM FILTER") || strings.Contains(step, "TEMP B-TREE") || regexp.MustCompile(`SCAN [flqst]\b`).MatchString(step) {
 			t.Errorf("with %s known of the tables, more is read than is needed: %s", known, step)
-		}
-	}
-}
-
-// TestAClaimCostsTheSameHoweverMuchIsQueued compares the quickest of many looks, so that what else the machine does
-// counts little.
-func TestAClaimCostsTheSameHoweverMuchIsQueued(t *testing.T) {
-	look := func(c crowd, analyze bool) time.Duration {
-		dir := t.TempDir()
-		s := databases()[0].opened(t, dir)
-		w := c.gather(t, s)
-		if analyze {
-			if _, err := file(t, filepath.Join(dir, "remuda.db")).ExecContext(t.Context(), "analyze"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var took []time.Duration
-		for range 200 {
-			begun := time.Now()
-			read(t, s, func(v control.View) (control.TaskRow, error) {
-				return v.Claimable(t.Context(), []string{w.class.ID}, []string{"job"})
-			})
-			took = append(took, time.Since(begun))
-		}
-		return slices.Min(took)
-	}
-	few := look(crowd{queued: 1000, projects: 1}, false)
-	many := sizeOf(t, "REMUDA_BENCH_QUEUED", 6000)
-	for name, c := range crowds(many, many) {
-		if c.projects > 1 {
-			c.projects = 300
-		}
-		if strings.Contains(name, "1000 projects at") || strings.Contains(name, "organization at") {
-			c.projects = 20 // each that is passed over is looked at
-		}
-		if c.groups > 0 {
-			c.groups = min(c.groups, max(600, many/100))
-		}
-		if took := look(c, true); took > 3*few {
-			t.Errorf("%s: %s, with a thousand queued %s", name, took, few)
-		} else {
-			t.Logf("%s: %s, with a thousand queued %s", name, took, few)
 		}
 	}
 }

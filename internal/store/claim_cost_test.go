@@ -1,0 +1,55 @@
+//go:build !race
+
+package store_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// TestAClaimCostsTheSameHoweverMuchIsQueued compares the quickest of many looks, so that what else the machine does
+// counts little. The race detector slows what it watches unevenly; 'make simulate' runs this without it.
+func TestAClaimCostsTheSameHoweverMuchIsQueued(t *testing.T) {
+	look := func(c crowd, analyze bool) time.Duration {
+		dir := t.TempDir()
+		s := databases()[0].opened(t, dir)
+		w := c.gather(t, s)
+		if analyze {
+			if _, err := file(t, filepath.Join(dir, "remuda.db")).ExecContext(t.Context(), "analyze"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var took []time.Duration
+		for range 200 {
+			begun := time.Now()
+			read(t, s, func(v control.View) (control.TaskRow, error) {
+				return v.Claimable(t.Context(), []string{w.class.ID}, []string{"job"})
+			})
+			took = append(took, time.Since(begun))
+		}
+		return slices.Min(took)
+	}
+	few := look(crowd{queued: 1000, projects: 1}, false)
+	many := sizeOf(t, "REMUDA_BENCH_QUEUED", 6000)
+	for name, c := range crowds(many, many) {
+		if c.projects > 1 {
+			c.projects = 300
+		}
+		if strings.Contains(name, "1000 projects at") || strings.Contains(name, "organization at") {
+			c.projects = 20 // each that is passed over is looked at
+		}
+		if c.groups > 0 {
+			c.groups = min(c.groups, max(600, many/100))
+		}
+		if took := look(c, true); took > 3*few {
+			t.Errorf("%s: %s, with a thousand queued %s", name, took, few)
+		} else {
+			t.Logf("%s: %s, with a thousand queued %s", name, took, few)
+		}
+	}
+}
