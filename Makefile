@@ -127,9 +127,9 @@ prove: deps ## kill everything that can be killed for a minute each, fill disks,
 	REMUDA_PROOF=$(PROOF) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/proof
 
 # Without the race detector many more seeds are tried in the same time.
-SEEDS ?= 5000
+SEEDS ?= 500
 .PHONY: simulate
-simulate: ## try the simulation's seeds and its broken rules, without the race detector: SEEDS=5000
+simulate: ## try the simulation's seeds and its broken rules, without the race detector: SEEDS=5000 for more
 	REMUDA_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/simulation
 	CGO_ENABLED=0 go test -count=1 -run TestAClaimCostsTheSame ./internal/store
 
