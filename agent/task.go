@@ -92,11 +92,7 @@ func (t *Task) Mask(value string) error {
 
 // hide is text without the secrets that it may hold: sentences go where output goes.
 func (t *Task) hide(text string) string {
-	stream := t.filter.Stream()
-	shown, _ := stream.Next([]byte(text))
-	hidden := string(shown)
-	shown, _ = stream.Flush()
-	return cut(hidden+string(shown), longestDetail)
+	return cut(t.filter.Text(text), longestDetail)
 }
 
 // Start starts a command in a session of its own. It lives until it ends, End is called, or the task has ended.

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -130,7 +131,10 @@ func (s *site) keep(name string, rows [][]string) error {
 	if s.figures == "" {
 		return nil
 	}
-	file, err := os.Create(s.figures + "/" + name)
+	if err := os.MkdirAll(s.figures, 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(filepath.Join(s.figures, name))
 	if err != nil {
 		return err
 	}

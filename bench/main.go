@@ -6,9 +6,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -81,7 +79,7 @@ func main() {
 	flag.StringVar(&s.figures, "figures", "", "write figures that are drawn as CSV into this folder")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := errors.Join(os.MkdirAll(cmp.Or(s.figures, "."), 0o755), run(ctx, s))
+	err := run(ctx, s)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -52,3 +52,12 @@ func (f *Filter) Add(secrets ...string) {
 
 // Stream filters one stream of output. It is for one goroutine.
 func (f *Filter) Stream() *Stream { return &Stream{filter: f, table: f.table.Load()} }
+
+// Text is text without the secrets that it may hold.
+func (f *Filter) Text(text string) string {
+	stream := f.Stream()
+	shown, _ := stream.Next([]byte(text))
+	hidden := string(shown) // the stream's until its next call
+	rest, _ := stream.Flush()
+	return hidden + string(rest)
+}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -341,18 +343,5 @@ func (a *attempt) outcome(ctx context.Context) (remuda.Result, error) {
 	if last := a.lastLines(); last != "" {
 		text += "; its last words: " + last
 	}
-	return remuda.Result{}, errors.New(hide(text, a.work.Secrets))
-}
-
-// hide keeps secrets out of a sentence that others read.
-func hide(text string, secrets map[string]string) string {
-	var values []string
-	for _, value := range secrets {
-		values = append(values, value)
-	}
-	stream := redact.New(values...).Stream()
-	shown, _ := stream.Next([]byte(text))
-	text = string(shown)
-	rest, _ := stream.Flush()
-	return text + string(rest)
+	return remuda.Result{}, errors.New(redact.New(slices.Collect(maps.Values(a.work.Secrets))...).Text(text))
 }

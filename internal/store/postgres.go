@@ -287,8 +287,8 @@ func isNetwork(err error) bool {
 }
 
 // claimable finds the next task, and keeps it from everybody else until the transaction ends. Whoever finds nothing
-// keeps nobody waiting, unless tasks are being claimed all the time. A task that someone else is changing is passed over; when there are only such, they are waited
-// for a few times.
+// keeps nobody waiting, unless tasks are being claimed all the time. A task that someone else is changing is passed
+// over; when there are only such, it looks again a few times.
 func (q *query) claimable(into any, text string, args ...any) error {
 	s := q.postgres
 	if s == nil || !s.locks {
