@@ -32,7 +32,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 	runner := control.RunnerRow{
 		ID: newID(), Name: "r", Hostname: "h", Version: "v", OS: "linux", Arch: "amd64", IP: "::1", Slots: 3, Capabilities: "a b",
 		PublicKey: []byte{1, 2}, TokenHash: []byte(newID()), Ready: true, Reason: "x", Draining: true, DrainAsked: true, Paused: true,
-		RegisteredAt: 1, LastSeenAt: 2, LastUsedAt: 3, SilentAt: 4, GoneAt: 5, Quarantined: true, ResumeAsked: 6,
+		RegisteredAt: 1, LastSeenAt: 2, LastUsedAt: 3, SilentAt: 4, GoneAt: 5, Quarantined: true, ResumeAsked: 6, DrainLife: "l",
 	}
 	task := control.TaskRow{
 		GroupID: "g", Capabilities: " docker ",
