@@ -197,7 +197,15 @@ func (p *Plane) encryptSecrets(job string, s remuda.Submission) ([]byte, error) 
 	for name, value := range s.Secrets {
 		plain[name] = value.Reveal()
 	}
-	text, err := json.Marshal(plain)
+	return p.sealJobSecrets(job, plain)
+}
+
+// sealJobSecrets encrypts the secrets of a job for the store.
+func (p *Plane) sealJobSecrets(job string, values map[string]string) ([]byte, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(values)
 	if err != nil {
 		return nil, fmt.Errorf("encode secrets: %w", err)
 	}
