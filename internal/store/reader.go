@@ -57,7 +57,7 @@ func (r *readers) put(s *sqliteSession, good bool) {
 	if good {
 		r.idle = append(r.idle, s)
 	} else {
-		_ = s.conn.Close() // its transaction is over either way
+		_ = s.close() // its transaction is over either way
 	}
 	r.mu.Unlock()
 	<-r.turn
@@ -80,7 +80,7 @@ func (r *readers) close() error {
 	}
 	var err error
 	for _, s := range r.idle {
-		err = errors.Join(err, s.conn.Close())
+		err = errors.Join(err, s.close())
 	}
 	return errors.Join(err, r.db.Close())
 }

@@ -28,6 +28,15 @@ func connect(ctx context.Context, db *sql.DB) (*sqliteSession, error) {
 	return &sqliteSession{conn: conn, known: map[string]*statement{}, shapes: shapes{}}, nil
 }
 
+// close ends the statements first: nobody else does, and SQLite keeps a connection's files open as long as one is left.
+func (s *sqliteSession) close() error {
+	var err error
+	for _, known := range s.known {
+		err = errors.Join(err, known.Close())
+	}
+	return errors.Join(err, s.conn.Close())
+}
+
 // prepare keeps a statement for the next time.
 func (s *sqliteSession) prepare(text string) (*statement, error) {
 	if known := s.known[text]; known != nil {

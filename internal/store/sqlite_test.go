@@ -149,3 +149,48 @@ func TestAnyFolderWillDo(t *testing.T) {
 		}
 	}
 }
+
+// SQLite deletes a log when the last connection to its database ends, so one that is left tells of a connection, and of
+// its open files, that nobody can end any more.
+func TestAClosedFolderHasNoOpenFiles(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert(t, s, &control.OrganizationRow{ID: "x", Name: "x"})
+	err = s.Read(t.Context(), func(v control.View) error {
+		if err := v.Get(t.Context(), &control.OrganizationRow{}, "x"); err != nil {
+			return err
+		}
+		return s.Read(t.Context(), func(v control.View) error { // on another connection
+			_, err := v.Waiting(t.Context(), "")
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Output().Append(t.Context(), "attempt", remuda.Chunk{Data: []byte("x")}, 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Output().Length(t.Context(), "attempt"); err != nil {
+		t.Fatal(err)
+	}
+	logs := func() []string {
+		found, err := filepath.Glob(filepath.Join(dir, "*-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if n := len(logs()); n != 2 {
+		t.Fatalf("%d logs are there before the end: this test does not see one", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left := logs(); len(left) > 0 {
+		t.Errorf("still open after the end: %v", left)
+	}
+}

@@ -63,7 +63,7 @@ func (w *writer) close() error {
 	}
 	close(w.asks)
 	<-w.done
-	return errors.Join(w.session.conn.Close(), w.db.Close())
+	return errors.Join(w.session.close(), w.db.Close())
 }
 
 // do asks for a change and waits until it is durable. Once it is under way it is carried out whole, whatever becomes
