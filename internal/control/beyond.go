@@ -20,7 +20,9 @@ func (p *Plane) Change(ctx context.Context, scope Scope, actor string, change fu
 }
 
 // Look runs look over one consistent state of the store.
-func (p *Plane) Look(ctx context.Context, look func(View) error) error { return p.store.Read(ctx, look) }
+func (p *Plane) Look(ctx context.Context, look func(View) error) error {
+	return p.store.Read(ctx, look)
+}
 
 // Now is when the transition is made.
 func (t *transition) Now() Micros { return t.now }
