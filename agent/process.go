@@ -25,6 +25,18 @@ func (p *Process) State() *os.ProcessState { return p.cmd.ProcessState }
 // when the command has ended.
 func (p *Process) End(grace time.Duration) {
 	terminate(p.cmd.Process)
+	p.await(grace)
+}
+
+// Interrupt is like End, for a command that ends its own children in its own order: it alone is told, by INT, as by a
+// person's ^C. Where there is no such signal, it is End.
+func (p *Process) Interrupt(grace time.Duration) {
+	interrupt(p.cmd.Process)
+	p.await(grace)
+}
+
+// await waits until nothing of the process group is left, and kills what is after grace.
+func (p *Process) await(grace time.Duration) {
 	patience := time.NewTimer(grace)
 	defer patience.Stop()
 	ticker := time.NewTicker(10 * time.Millisecond)

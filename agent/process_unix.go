@@ -22,6 +22,8 @@ func ownSession(attr *syscall.SysProcAttr) *syscall.SysProcAttr {
 
 func terminate(process *os.Process) { _ = unix.Kill(-process.Pid, unix.SIGTERM) }
 
+func interrupt(process *os.Process) { _ = process.Signal(unix.SIGINT) }
+
 func kill(process *os.Process) { _ = unix.Kill(-process.Pid, unix.SIGKILL) }
 
 // groupLeft is whether the group that process led has members, dead ones that nobody waited for included.

@@ -13,6 +13,8 @@ func ownSession(attr *syscall.SysProcAttr) *syscall.SysProcAttr { return attr }
 
 func terminate(process *os.Process) { _ = process.Kill() }
 
+func interrupt(process *os.Process) { _ = process.Kill() }
+
 func kill(process *os.Process) { _ = process.Kill() }
 
 func groupLeft(*os.Process) bool { return false }
