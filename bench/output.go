@@ -10,12 +10,11 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/client"
-	"github.com/remuda-dev/remuda/internal/seal"
 )
 
 // outputs is how fast output is taken in, and how long a line takes from the step that prints it to whoever follows.
 func outputs(ctx context.Context, s *site, n sizes) ([]figure, error) {
-	taken, err := s.takeIn(ctx, n.flood)
+	taken, err := s.intakes(ctx, n.flood/4)
 	if err != nil {
 		return nil, err
 	}
@@ -40,59 +39,11 @@ func outputs(ctx context.Context, s *site, n sizes) ([]figure, error) {
 	if _, err := s.user.CancelTask(ctx, noise.Tasks[0].ID); err != nil {
 		return nil, err
 	}
-	rate := func(took time.Duration) string {
-		return fmt.Sprintf("%.0f MB/s", float64(n.flood)/1e6/took.Seconds())
-	}
-	return []figure{
-		{"output taken in by the control plane", rate(taken), "≥ 100 MB/s", fmt.Sprintf("%d MB in chunks of 1 MiB, one writer", n.flood/1e6)},
-		{"output of one step, from its pipe to the control plane", rate(flood), "", "through agent, secret filter and runner, task's start and end included"},
-		{"line → reader", "p50 " + milliseconds(percentile(lines, 0.5)) + ", p95 " + milliseconds(percentile(lines, 0.95)), "p95 ≤ 250 ms",
+	return append(taken,
+		figure{"output of one step, from its pipe to the control plane", rate(n.flood, flood), "", "through agent, secret filter and runner, task's start and end included"},
+		figure{"line → reader", "p50 " + milliseconds(percentile(lines, 0.5)) + ", p95 " + milliseconds(percentile(lines, 0.95)), "p95 ≤ 250 ms",
 			"20 lines a second, another task prints 1 MB/s"},
-	}, nil
-}
-
-// takeIn is how long the control plane takes for so many bytes from a runner without a task-agent.
-func (s *site) takeIn(ctx context.Context, size int64) (time.Duration, error) {
-	s.class = "bench/intake"
-	if err := s.makeClass(ctx, s.class); err != nil {
-		return 0, err
-	}
-	defer func() { s.class = "bench/default" }()
-	token, err := s.classToken(ctx, s.class)
-	if err != nil {
-		return 0, err
-	}
-	key, err := seal.NewKey()
-	if err != nil {
-		return 0, err
-	}
-	registered, err := s.client.Register(ctx, remuda.Registration{
-		Tokens: []remuda.Secret{remuda.NewSecret(token)}, Name: "intake", Slots: 1, PublicKey: key.Public(),
-	})
-	if err != nil {
-		return 0, err
-	}
-	if _, err := s.user.Submit(ctx, s.shell("true"), ""); err != nil {
-		return 0, err
-	}
-	runner := s.client.Runner(registered.ID, registered.Token)
-	answer, err := runner.Sync(ctx, remuda.Sync{Ready: true, Holding: []string{}})
-	if err != nil || len(answer.Claims) != 1 {
-		return 0, fmt.Errorf("claim one task: %d came: %w", len(answer.Claims), err)
-	}
-	task := s.client.Task(answer.Claims[0].ID, answer.Claims[0].Token)
-	if _, err := task.Begin(ctx, remuda.Begin{}); err != nil {
-		return 0, err
-	}
-	data := bytes.Repeat([]byte("one line of output that is like any other\n"), 1<<20/42)
-	start := time.Now()
-	for at := int64(0); at < size; at += int64(len(data)) {
-		if _, err := task.Append(ctx, remuda.Chunk{Offset: at, Source: at + int64(len(data)), Data: data}); err != nil {
-			return 0, err
-		}
-	}
-	took := time.Since(start)
-	return took, runner.Finish(ctx, answer.Claims[0].ID, remuda.Result{State: remuda.Succeeded})
+	), nil
 }
 
 // runToEnd is how long a task takes from its submission to its end.
