@@ -79,7 +79,7 @@ const binary = "application/octet-stream"
 // Put keeps an object. A name is used once: another object under it may be either from then on.
 func (b *Bucket) Put(ctx context.Context, name string, data []byte) error {
 	if b.folder != nil {
-		return wrap("put", name, b.folder.put(ctx, b.blobs, name, data))
+		return wrap("put", name, b.folder.put(ctx, name, data))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // a writer that is not closed must not keep what it wrote

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 
 	"github.com/remuda-dev/remuda"
@@ -61,35 +60,31 @@ func openFolder(at *url.URL) (*Bucket, error) {
 	return &Bucket{blobs: blobs, folder: &folder{path: path, known: map[string]bool{}}, address: at.String()}, nil
 }
 
-// put writes the object under another name, has the disk keep it, renames it, and has the disk keep that.
-func (f *folder) put(ctx context.Context, blobs *blob.Bucket, name string, data []byte) error {
-	if err := f.makeParents(filepath.Dir(f.at(name))); err != nil {
+// put writes the object under its own name, and has the disk keep both. Half an object, as a kill leaves it, is
+// nobody's: only who was told that it is durable names it to others.
+func (f *folder) put(ctx context.Context, name string, data []byte) error {
+	if !filepath.IsLocal(name) {
+		return fmt.Errorf("%q leads out of the folder", name)
+	}
+	path := f.at(name)
+	if err := f.makeParents(filepath.Dir(path)); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // a writer that is not closed must not keep what it wrote
-	var file *os.File
-	w, err := blobs.NewWriter(ctx, name, &blob.WriterOptions{ContentType: binary, BeforeWrite: func(as func(any) bool) error {
-		if !as(&file) {
-			return errors.New("the file behind an object is not to be had")
-		}
-		return nil
-	}})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(data)
+	_, err = file.Write(data)
 	if err == nil {
 		err = file.Sync()
 	}
-	if err != nil {
-		cancel()
-		return errors.Join(err, w.Close())
+	if err := errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(f.at(name)))
+	return syncFolder(filepath.Dir(path))
 }
 
 func (f *folder) at(name string) string { return filepath.Join(f.path, filepath.FromSlash(name)) }

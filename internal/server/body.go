@@ -22,12 +22,36 @@ import (
 const (
 	usualBody  = 1 << 20
 	largeBody  = 4 << 20 // a submission with its files of environment; a chunk of output
+	smallBody  = 64 << 10
 	rawContent = "application/octet-stream"
 	jsonType   = "application/json"
 )
 
-// BodyReader gives huma the body that was read already.
-func (c *call) BodyReader() io.Reader { return bytes.NewReader(c.body) }
+// BodyReader gives huma the body that was read already. Bytes that are not JSON do not pass through it: byTask has them.
+func (c *call) BodyReader() io.Reader {
+	if c.route.content == rawContent {
+		return http.NoBody
+	}
+	return bytes.NewReader(c.body)
+}
+
+// room is where a body of n bytes goes. Chunks of output come a MiB at a time, so their memory is used again.
+func (c *call) room(n int) *bytes.Buffer {
+	n += bytes.MinRead // Reading to the end needs a little room to see that it is there.
+	if c.route.content == rawContent {
+		if kept, _ := c.server.chunks.Get().(*bytes.Buffer); kept != nil && kept.Available() >= n {
+			return kept
+		}
+	}
+	return bytes.NewBuffer(make([]byte, 0, n))
+}
+
+// letGo gives the memory of a chunk back, once nobody uses it any more.
+func (c *call) letGo() {
+	if c.route.content == rawContent && cap(c.body) >= smallBody {
+		c.server.chunks.Put(bytes.NewBuffer(c.body[:0]))
+	}
+}
 
 // Header says JSON where huma would have to guess.
 func (c *call) Header(name string) string {
@@ -91,10 +115,7 @@ func (c *call) take() ([]byte, error) {
 	patience := c.server.bodyTime * time.Duration(limit/usualBody) // more may take longer
 	deadline := http.NewResponseController(c.out)
 	_ = deadline.SetReadDeadline(time.Now().Add(patience))
-	var body bytes.Buffer
-	if n := c.request.ContentLength; n > 0 {
-		body.Grow(int(n) + bytes.MinRead) // Reading to the end needs a little room to see that it is there.
-	}
+	body := c.room(int(max(0, c.request.ContentLength)))
 	_, err := body.ReadFrom(http.MaxBytesReader(c.out, c.request.Body, limit))
 	if err == nil {
 		// The connection is read on, to see whether the caller leaves: that must not run into the deadline. After a

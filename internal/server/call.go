@@ -82,6 +82,7 @@ func (c *call) pass(next func(huma.Context)) error {
 		defer leave()
 	}
 	next(c)
+	c.letGo()
 	return nil
 }
 
@@ -265,12 +266,18 @@ func (b *byRunner) Resolve(ctx huma.Context) []error {
 }
 
 // byTask is embedded in the input of operations at the task-agents' door.
-type byTask struct{ door control.TaskDoor }
+type byTask struct {
+	door control.TaskDoor
+	sent []byte // the body of an operation that takes bytes; its memory is used again after the call
+}
 
 // Resolve opens the door.
 func (b *byTask) Resolve(ctx huma.Context) []error {
 	c := ctx.(*call)
 	b.door = c.server.plane.AsTask(c.principal.Claim)
+	if c.route.content == rawContent {
+		b.sent = c.body
+	}
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/remuda-dev/remuda"
@@ -49,13 +48,11 @@ type appendOutputInput struct {
 	Step    int    `path:"step" minimum:"0" maximum:"9999" doc:"The step's number, from 0"`
 	Offset  int64  `query:"offset" required:"true" minimum:"0" doc:"Of the chunk's first byte in the step's stream: what the last answer gave as length"`
 	Source  int64  `query:"source" minimum:"0" doc:"How many bytes of the unfiltered spool file the stream stands for, up to the end of this chunk"`
-	RawBody []byte
+	RawBody []byte // for the document alone: huma would copy it
 }
 
 func appendOutput(ctx context.Context, in *appendOutputInput) (remuda.StreamState, error) {
-	// huma uses the body's memory again after this call; what keeps a chunk may not know that.
-	data := bytes.Clone(in.RawBody)
-	return in.door.Append(ctx, remuda.Chunk{Step: in.Step, Offset: in.Offset, Source: in.Source, Data: data})
+	return in.door.Append(ctx, remuda.Chunk{Step: in.Step, Offset: in.Offset, Source: in.Source, Data: in.sent})
 }
 
 type closeStreamInput struct {

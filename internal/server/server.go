@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/aside"
+	"github.com/remuda-dev/remuda/internal/blocks"
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
@@ -22,6 +24,9 @@ type Options struct {
 	Plane   *control.Plane
 	Log     *slog.Logger
 	Version string // of this control plane, such as 0.1.0
+
+	// Blocks are the rules of building blocks; their calls fail without.
+	Blocks *blocks.Rules
 
 	// Home answers GET / and what else browsers ask for; nothing is there when it is nil.
 	Home http.Handler
@@ -51,6 +56,7 @@ type Server struct {
 	reports   *pace   // calls of claims
 	steps     *pace   // reports of their steps
 	gate      *gate
+	chunks    sync.Pool     // of *bytes.Buffer, for bodies that are output
 	parking   *parking      // nil where nobody gives connections back
 	heartbeat time.Duration // between two signs of life on a stream
 	workTime  time.Duration // how long a request may wait for the store

@@ -98,6 +98,9 @@ func (s *outputs) Append(ctx context.Context, attempt string, c remuda.Chunk, li
 	if !s.parts(limit) {
 		return s.appendRows(ctx, attempt, c, limit, wide, nil)
 	}
+	if int64(len(c.Data)) >= s.part {
+		return s.appendParts(ctx, attempt, c, limit)
+	}
 	full := false
 	err = s.db.write(ctx, func(q *query) error {
 		full = false
@@ -111,13 +114,8 @@ func (s *outputs) Append(ctx context.Context, attempt string, c remuda.Chunk, li
 		}
 		if full = out.Tail+int64(len(c.Data)) >= s.part; !full {
 			state, err = s.grow(q, attempt, c, limit, row, out)
-			return err
 		}
-		if out.Parted {
-			return nil
-		}
-		out.Parted = true // before the first object, so that retention looks for what a crash leaves
-		return q.keepOutput(attempt, out)
+		return err
 	})
 	if err != nil || !full {
 		return state, err

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -127,10 +126,11 @@ func (s *outputs) fetch(ctx context.Context, name string, offset, size int64) ([
 
 // codec compresses pieces, each to a frame of its own. What it needs is made at the first use.
 type codec struct {
-	once    sync.Once
-	encoder *zstd.Encoder
-	decoder *zstd.Decoder
-	err     error
+	once     sync.Once
+	encoder  *zstd.Encoder
+	decoder  *zstd.Decoder
+	err      error
+	packings sync.Pool // of *packing
 }
 
 func (c *codec) make() error {
@@ -143,25 +143,45 @@ func (c *codec) make() error {
 	return c.err
 }
 
-// pack compresses pieces, on all processors, and gives the frames one after the other. What a piece was made of is let
-// go.
-func (c *codec) pack(pieces []piece) ([]byte, error) {
+// packing is what pieces were packed into: memory that is used again.
+type packing struct {
+	frames [][]byte
+	data   []byte // the frames, one after the other
+}
+
+// letGo gives the memory back, once nobody reads it any more.
+func (c *codec) letGo(o *packing) { c.packings.Put(o) }
+
+// pack compresses pieces, on all processors. What a piece was made of is let go.
+func (c *codec) pack(pieces []piece) (*packing, error) {
 	if err := c.make(); err != nil {
 		return nil, fmt.Errorf("make a compressor: %w", err)
 	}
-	frames := make([][]byte, len(pieces))
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
-		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(pieces); i = int(next.Add(1)) - 1 {
-				frames[i] = c.encoder.EncodeAll(pieces[i].data, nil)
-				pieces[i].stored, pieces[i].data = int64(len(frames[i])), nil
-			}
-		})
+	o, _ := c.packings.Get().(*packing)
+	if o == nil {
+		o = &packing{}
 	}
-	all.Wait()
-	return bytes.Join(frames, nil), nil
+	for len(o.frames) < len(pieces) {
+		o.frames = append(o.frames, nil)
+	}
+	var next atomic.Int64
+	encode := func() {
+		for i := int(next.Add(1)) - 1; i < len(pieces); i = int(next.Add(1)) - 1 {
+			o.frames[i] = c.encoder.EncodeAll(pieces[i].data, o.frames[i][:0])
+			pieces[i].stored, pieces[i].data = int64(len(o.frames[i])), nil
+		}
+	}
+	var others sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(pieces)) - 1 {
+		others.Go(encode)
+	}
+	encode()
+	others.Wait()
+	o.data = o.data[:0]
+	for _, frame := range o.frames[:len(pieces)] {
+		o.data = append(o.data, frame...)
+	}
+	return o, nil
 }
 
 // open gives the bytes of a frame, which are size.

@@ -92,13 +92,17 @@ func (s *outputs) send(ctx context.Context, attempt string, p *part) error {
 	if err := s.outage.admit(); err != nil {
 		return err
 	}
-	object, err := s.zstd.pack(p.pieces)
+	packed, err := s.zstd.pack(p.pieces)
 	if err != nil {
 		return err
 	}
 	p.Name = fmt.Sprintf("%s/%020d-%s", attempt, p.Start, uuid.NewString()[:8])
-	p.Stored, p.Pieces = int64(len(object)), encodePieces(p.pieces)
-	return s.put(ctx, p.Name, object)
+	p.Stored, p.Pieces = int64(len(packed.data)), encodePieces(p.pieces)
+	if err := s.put(ctx, p.Name, packed.data); err != nil {
+		return err // what the bucket was given may still be on its way
+	}
+	s.zstd.letGo(packed)
+	return nil
 }
 
 // errMoved says that an attempt's output changed while a part of it was made.
@@ -142,28 +146,53 @@ type filling struct {
 // fill makes parts of the tail and a chunk. It is nil when they are none any more. A tail that is a part by itself,
 // as after the bucket was away, is moved first.
 func (s *outputs) fill(ctx context.Context, attempt string, c remuda.Chunk) (*filling, error) {
-	if err := s.moveTail(ctx, attempt); err != nil {
-		return nil, err
+	f, tail, err := s.look(ctx, attempt, c)
+	if err == nil && f.output.Tail >= s.part {
+		if err = s.moveTail(ctx, attempt); err == nil {
+			f, tail, err = s.look(ctx, attempt, c)
+		}
 	}
-	f := &filling{}
-	var tail []chunkRow
-	err := s.db.read(ctx, func(q *query) (err error) {
-		if f.output, err = q.output(attempt); err != nil {
-			return err
-		}
-		if f.stream, err = q.stream(attempt, c.Step); err != nil {
-			return err
-		}
-		return q.all(&tail, `select step, start, step_start, data from chunks where attempt_id = $1 and start >= $2 order by start`, attempt, f.output.Moved)
-	})
 	if err != nil {
 		return nil, err
 	}
 	if !f.stream.takes(c) || f.output.Tail >= s.part || f.output.Tail+int64(len(c.Data)) < s.part {
 		return nil, nil
 	}
+	if !f.output.Parted {
+		if err := s.expectParts(ctx, attempt); err != nil {
+			return nil, err
+		}
+	}
 	f.make(tail, c, s.part, s.piece)
 	return f, nil
+}
+
+// look reads what a chunk would be added to.
+func (s *outputs) look(ctx context.Context, attempt string, c remuda.Chunk) (f *filling, tail []chunkRow, err error) {
+	f = &filling{}
+	err = s.db.read(ctx, func(q *query) (err error) {
+		if f.output, err = q.output(attempt); err != nil {
+			return err
+		}
+		if f.stream, err = q.stream(attempt, c.Step); err != nil || f.output.Tail == 0 || f.output.Tail >= s.part {
+			return err
+		}
+		return q.all(&tail, `select step, start, step_start, data from chunks where attempt_id = $1 and start >= $2 order by start`, attempt, f.output.Moved)
+	})
+	return f, tail, err
+}
+
+// expectParts notes, before the first object of an attempt, that there are some: so retention looks for what a crash
+// leaves.
+func (s *outputs) expectParts(ctx context.Context, attempt string) error {
+	return s.db.write(ctx, func(q *query) error {
+		_, out, err := q.lockOutput(attempt, 0)
+		if err != nil || out.Parted {
+			return err
+		}
+		out.Parted = true
+		return q.keepOutput(attempt, out)
+	})
 }
 
 func (f *filling) make(tail []chunkRow, c remuda.Chunk, size, most int64) {
