@@ -36,7 +36,7 @@ func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []Attemp
 		values, opened := secrets[d.job.ID]
 		if !opened {
 			if values, err = p.openSecrets(*d.job); err != nil {
-				if err := p.undeliverable(ctx, d, err); err != nil {
+				if err := p.undeliverable(ctx, d, unreadable, err); err != nil {
 					return nil, err
 				}
 				continue
@@ -45,7 +45,10 @@ func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []Attemp
 		}
 		sealed, err := p.sealSecrets(runner, d.attempt.ID, values)
 		if err != nil {
-			return nil, fmt.Errorf("deliver claim %s: %w", d.attempt.ID, err)
+			if err := p.undeliverable(ctx, d, unsealable, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		claims = append(claims, p.wordsOfClaim(d, sealed))
 	}
@@ -103,9 +106,22 @@ func (p *Plane) openSecrets(job JobRow) (values map[string]string, err error) {
 	return values, nil
 }
 
+// sealSecrets closes what only the runner may know. For a node of another system's pool each value is closed singly, in
+// the form that it knows, and the names lie open.
 func (p *Plane) sealSecrets(runner RunnerRow, claim string, values map[string]string) ([]byte, error) {
 	if len(values) == 0 {
 		return nil, nil
+	}
+	if seal.IsPEM(runner.PublicKey) {
+		singly := make(map[string]string, len(values))
+		for name, value := range values {
+			sealed, err := seal.ToRSA(runner.PublicKey, []byte(value))
+			if err != nil {
+				return nil, err
+			}
+			singly[name] = sealed
+		}
+		return json.Marshal(singly)
 	}
 	text, err := json.Marshal(values)
 	if err != nil {
@@ -114,10 +130,15 @@ func (p *Plane) sealSecrets(runner RunnerRow, claim string, values map[string]st
 	return seal.To(runner.PublicKey, []byte(claim), text)
 }
 
-// undeliverable fails the task of a claim whose secrets cannot be read with the key that the plane has.
-func (p *Plane) undeliverable(ctx context.Context, d delivery, cause error) error {
+// Why a claim cannot be delivered. A runner that registers proves that its key is good; an entry may have none.
+const (
+	unreadable = "its secrets cannot be read with the key of this control plane; submit it again"
+	unsealable = "its secrets cannot be sealed to its runner: the pool's entry has no good public key"
+)
+
+// undeliverable fails the task of a claim that its runner cannot be given.
+func (p *Plane) undeliverable(ctx context.Context, d delivery, detail string, cause error) error {
 	p.log.Error("deliver a claim", "claim", d.attempt.ID, "err", cause)
-	const detail = "its secrets cannot be read with the key of this control plane; submit it again"
 	err := p.writeIn(ctx, Beside, "system", func(t *transition) error {
 		view, err := t.Attempt(ctx, d.attempt.ID)
 		if err != nil || !view.State.Live() {
