@@ -43,6 +43,7 @@ type Work struct {
 	Payload        any    // what the implementation carries out, encoded as JSON
 	Secrets        map[string]string
 	SubmittedBy    string
+	ReaderID       string // another organization that may see it; empty for none
 	Timeout        remuda.Duration
 	QueueTimeout   remuda.Duration
 	CancelGrace    remuda.Duration
@@ -62,7 +63,7 @@ func (p *Plane) Queue(ctx context.Context, t *Transition, w Work) (TaskRow, erro
 	}
 	job := JobRow{
 		ID: w.JobID, OrganizationID: w.OrganizationID, Name: w.Name, Implementation: w.Implementation, Payload: payload,
-		Secrets: secrets, SubmittedBy: w.SubmittedBy, CreatedAt: t.now,
+		Secrets: secrets, SubmittedBy: w.SubmittedBy, ReaderID: w.ReaderID, CreatedAt: t.now,
 	}
 	if err := t.Insert(ctx, &job); err != nil {
 		return TaskRow{}, err

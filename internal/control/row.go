@@ -180,6 +180,7 @@ type JobRow struct {
 	Secrets        []byte `db:"secrets"` // a JSON object, encrypted; empty for none
 	SubmittedBy    string `db:"submitted_by"`
 	CreatedAt      Micros `db:"created_at"`
+	ReaderID       string `db:"reader_id"` // another organization that sees its tasks; empty for none
 }
 
 // Table names it.
@@ -298,6 +299,7 @@ type TaskView struct {
 	Implementation string `db:"implementation"`
 	Group          string `db:"concurrency_group"`
 	LastSignAt     Micros `db:"last_sign_at"` // of the live attempt, zero when there is none
+	ReaderID       string `db:"reader_id"`    // its job's
 }
 
 // GroupTask is a task of a group that has not ended, with its job's name.

@@ -59,7 +59,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 		&token, &runner,
 		&control.JobRow{
 			ID: newID(), OrganizationID: w.organization.ID, Name: "j", Implementation: "job", Payload: []byte(`{"a": 1}`), Secrets: []byte{0, 255},
-			SubmittedBy: "me", CreatedAt: 1,
+			SubmittedBy: "me", ReaderID: "o", CreatedAt: 1,
 		},
 		&control.SubmissionKeyRow{ID: newID(), Request: []byte{1}, JobID: "j", CreatedAt: 2},
 		&control.GroupRow{ID: newID(), ProjectID: w.project.ID, Name: "g", TaskLimit: 1, Running: 2},
