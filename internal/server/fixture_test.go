@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/blocks"
 	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/seal"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
@@ -53,7 +54,8 @@ func newTown(t testing.TB, adjust ...func(*Server)) *town {
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w := &town{t: t, store: kept, log: log}
 	w.plane = control.New(control.Options{Store: kept, Keys: keys, Log: logger})
-	w.server = New(Options{Plane: w.plane, Log: logger, Version: "0.0.1"})
+	rules := blocks.New(blocks.Options{Plane: w.plane, Keys: keys, Log: logger})
+	w.server = New(Options{Plane: w.plane, Blocks: rules, Log: logger, Version: "0.0.1"})
 	for _, change := range adjust {
 		change(w.server)
 	}

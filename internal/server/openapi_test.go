@@ -166,8 +166,9 @@ func TestSchemasAreCalledByOurWords(t *testing.T) {
 		}
 	}
 	ours := regexp.MustCompile(`^[A-Z][A-Za-z]+$`)
+	words := map[string]bool{"Input": true} // as handlers' own shapes end, too
 	for name := range names {
-		if !ours.MatchString(name) || strings.HasPrefix(name, "Error") || strings.Contains(name, "Input") {
+		if !ours.MatchString(name) || strings.HasPrefix(name, "Error") || strings.HasSuffix(name, "Input") && !words[name] {
 			t.Errorf("%s is none of our words", name)
 		}
 	}

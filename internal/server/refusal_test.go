@@ -43,6 +43,9 @@ func (s *station) names() map[string]string {
 	return map[string]string{
 		"organization": "acme", "namespace": "acme", "project": "default", "name": "linux",
 		"runner": s.runner.id, "task": s.live.Task.ID, "claim": s.live.ID, "step": "0", "token": "0192f0c1-0000-7000-8000-000000000000",
+		"definition": "0192f0c1-0000-7000-8000-000000000000", "version": "1", "block": "0192f0c1-0000-7000-8000-000000000000",
+		"run": "0192f0c1-0000-7000-8000-000000000000", "number": "1", "integration": "0192f0c1-0000-7000-8000-000000000000",
+		"tenant": "0192f0c1-0000-7000-8000-000000000000", "entry": "0192f0c1-0000-7000-8000-000000000000",
 	}
 }
 

@@ -64,6 +64,8 @@ func addRoutes(s *Server) {
 
 	forUser(s, "GET "+v1+"/events", "list-events", s.listEvents, streams(eventStream), answers[remuda.Page[remuda.Event]])
 
+	addBlockRoutes(s)
+
 	forTask(s, "POST "+v1+"/claims/{claim}/begin", "begin-claim", beginClaim)
 	forTask(s, "PUT "+v1+"/claims/{claim}/steps", "report-steps", reportSteps)
 	forTask(s, "GET "+v1+"/claims/{claim}/steps/{step}/output", "show-stream", showStream)
@@ -86,4 +88,56 @@ func addRoutes(s *Server) {
 		s.pages(s.options.Home, "GET /{$}", "GET /style.css", "POST /sign-in", "POST /sign-out")
 	}
 	s.mux.HandleFunc("/", s.elsewhere)
+}
+
+// addBlockRoutes has the routes of building blocks.
+func addBlockRoutes(s *Server) {
+	const v1 = "/api/v1"
+
+	forUser(s, "GET "+v1+"/definitions", "list-definitions", listDefinitions)
+	forUser(s, "POST "+v1+"/definitions", "create-definition", createDefinition, made, large)
+	forUser(s, "GET "+v1+"/definitions/{definition}", "show-definition", showDefinition)
+	forUser(s, "PUT "+v1+"/definitions/{definition}", "change-definition", changeDefinition, large)
+	forUser(s, "DELETE "+v1+"/definitions/{definition}", "delete-definition", deleteDefinition)
+	forUser(s, "GET "+v1+"/definitions/{definition}/versions", "list-versions", listVersions)
+	forUser(s, "POST "+v1+"/definitions/{definition}/versions", "create-version", createVersion, made, large)
+	forUser(s, "GET "+v1+"/definitions/{definition}/versions/{version}", "show-version", showVersion)
+	forUser(s, "PUT "+v1+"/definitions/{definition}/versions/{version}", "change-version", changeVersion, large)
+	forUser(s, "DELETE "+v1+"/definitions/{definition}/versions/{version}", "delete-version", deleteVersion)
+	forUser(s, "POST "+v1+"/definitions/{definition}/versions/{version}/release", "release-version", releaseVersion)
+
+	forUser(s, "GET "+v1+"/blocks", "list-blocks", listBlocks)
+	forUser(s, "POST "+v1+"/blocks", "order-block", orderBlock, made, large)
+	forUser(s, "GET "+v1+"/blocks/{block}", "show-block", s.showBlock, streams(eventStream), answers[remuda.Block])
+	forUser(s, "PATCH "+v1+"/blocks/{block}", "change-block", changeBlock, large)
+	forUser(s, "DELETE "+v1+"/blocks/{block}", "delete-block", deleteBlock)
+	forUser(s, "GET "+v1+"/blocks/{block}/runs", "list-block-runs", listBlockRuns)
+	forUser(s, "POST "+v1+"/blocks/{block}/runs", "run-block", runBlock, made, large)
+	forUser(s, "GET "+v1+"/blocks/{block}/states", "list-states", listStates)
+	forUser(s, "GET "+v1+"/blocks/{block}/states/{number}", "read-state-version", readStateVersion, bytesOf(jsonType))
+	forUser(s, "POST "+v1+"/blocks/{block}/states/{number}/rollback", "roll-back-state", rollBackState, made)
+	forUser(s, "GET "+v1+"/blocks/{block}/lock", "show-lock", showLock)
+	forUser(s, "DELETE "+v1+"/blocks/{block}/lock", "force-unlock", forceUnlock)
+	forUser(s, "GET "+v1+"/runs", "list-runs", listRuns)
+	forUser(s, "GET "+v1+"/runs/{run}", "show-run", showRun)
+	forUser(s, "GET "+v1+"/runs/{run}/plan", "read-plan", readPlan, bytesOf(rawContent))
+	forUser(s, "POST "+v1+"/runs/{run}/approve", "approve-run", approveRun)
+	forUser(s, "POST "+v1+"/runs/{run}/reject", "reject-run", rejectRun)
+	forUser(s, "POST "+v1+"/runs/{run}/abort", "abort-run", abortRun)
+	forUser(s, "POST "+v1+"/runs/{run}/finish", "finish-run", finishRun)
+
+	forUser(s, "GET "+v1+"/integrations", "list-integrations", listIntegrations)
+	forUser(s, "POST "+v1+"/integrations", "create-integration", createIntegration, made)
+	forUser(s, "GET "+v1+"/integrations/{integration}", "show-integration", showIntegration)
+	forUser(s, "PUT "+v1+"/integrations/{integration}", "change-integration", changeIntegration)
+	forUser(s, "DELETE "+v1+"/integrations/{integration}", "delete-integration", deleteIntegration)
+	forUser(s, "GET "+v1+"/tenants", "list-tenants", listTenants)
+	forUser(s, "POST "+v1+"/tenants", "create-tenant", createTenant, made)
+	forUser(s, "GET "+v1+"/tenants/{tenant}", "show-tenant", showTenant)
+	forUser(s, "DELETE "+v1+"/tenants/{tenant}", "delete-tenant", deleteTenant)
+	forUser(s, "GET "+v1+"/runner-entries", "list-runner-entries", listEntries)
+	forUser(s, "POST "+v1+"/runner-entries", "create-runner-entry", createEntry, made)
+	forUser(s, "GET "+v1+"/runner-entries/{entry}", "show-runner-entry", showEntry)
+	forUser(s, "PUT "+v1+"/runner-entries/{entry}", "change-runner-entry", changeEntry)
+	forUser(s, "DELETE "+v1+"/runner-entries/{entry}", "delete-runner-entry", deleteEntry)
 }

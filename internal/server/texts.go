@@ -27,6 +27,13 @@ func tags() []*huma.Tag {
 		{Name: "tokens", Description: "Credentials of runners' classes, of people and of programs."},
 		{Name: "runners", Description: "The machines that carry out tasks."},
 		{Name: "tasks", Description: "Work: submitted, watched, cancelled, repeated."},
+		{Name: "definitions", Description: "Templates of building blocks, and their versions."},
+		{Name: "blocks", Description: "Building blocks: ordered, changed, watched, destroyed."},
+		{Name: "runs", Description: "What is done to a block: one APPLY, DETECT, DESTROY or MAINTENANCE each. A run is a task."},
+		{Name: "states", Description: "What OpenTofu knows of a block, its versions and its lock."},
+		{Name: "integrations", Description: "Other platforms whose pipelines carry out runs, with credentials."},
+		{Name: "tenants", Description: "Places of projects on platforms, to which blocks may belong."},
+		{Name: "runner entries", Description: "Resource classes that another system's runners serve."},
 		{Name: "events", Description: "What changed, in order."},
 		{Name: "claims", Description: "What the holder of a lease on one attempt of a task says."},
 		{Name: "instance", Description: "This control plane itself."},
@@ -83,6 +90,54 @@ var texts = map[string]text{
 	"explain-task": {tag: "tasks", summary: "Tell why a task waits", description: "One sentence for each reason, the one to act on first."},
 	"read-output":  {tag: "tasks", summary: "Read a task's output", description: outputText},
 
+	"list-definitions":  {tag: "definitions", summary: "List definitions", description: "Those that the token may see, the newest first."},
+	"create-definition": {tag: "definitions", summary: "Create a definition", description: "With its version 1, an empty draft: change that one next.", example: `{"name": "Object storage", "description": "A bucket with a user of its own", "access": "all", "run_transparency": true}`},
+	"show-definition":   {tag: "definitions", summary: "Show a definition"},
+	"change-definition": {tag: "definitions", summary: "Change a definition", description: "Replaces all that its owner said of it; what its versions say stays.", example: `{"name": "Object storage", "access": "some", "organizations": ["acme-labs"]}`},
+	"delete-definition": {tag: "definitions", summary: "Delete a definition", description: "Refused while a block of it is left."},
+	"list-versions":     {tag: "definitions", summary: "List a definition's versions", description: "Those that the token may see, the newest first."},
+	"create-version":    {tag: "definitions", summary: "Create the next version", description: "A draft. " + versionText, example: versionExample},
+	"show-version":      {tag: "definitions", summary: "Show a version"},
+	"change-version":    {tag: "definitions", summary: "Change a draft", description: "Replaces all that it says; a released version is frozen. " + versionText, example: versionExample},
+	"delete-version":    {tag: "definitions", summary: "Delete a version", description: "Refused while a block is of it, and for the only one."},
+	"release-version":   {tag: "definitions", summary: "Release a version", description: "It is frozen from now on, and new orders are of it unless they say another."},
+
+	"list-blocks":     {tag: "blocks", summary: "List building blocks", description: "Those that the token may see, the newest first: of its own organization, and of definitions that this owns."},
+	"order-block":     {tag: "blocks", summary: "Order a building block", description: "Its APPLY is queued as soon as every input has a value. With an Idempotency-Key it can be sent again without harm when the answer was lost. Everything that is wrong with the order is in one answer.", example: `{"name": "uploads", "definition": "0192f0c1-7a3e-7000-8000-5f0d1c2b3a49", "inputs": {"region": {"value": "eu-1"}, "password": {"secret": "correct horse"}}}`},
+	"show-block":      {tag: "blocks", summary: "Show or follow a building block", description: followText},
+	"change-block":    {tag: "blocks", summary: "Change a building block", description: "What is not said stays. Another version, input or parent queues an APPLY; another name alone does not.", example: `{"inputs": {"region": {"value": "eu-2"}}}`},
+	"delete-block":    {tag: "blocks", summary: "Delete a building block", description: "Queues a DESTROY, after whose success the block is deleted; it stays readable. Refused while it has children."},
+	"list-block-runs": {tag: "runs", summary: "List a block's runs", description: "Those that the token may see, the newest first."},
+	"run-block":       {tag: "runs", summary: "Queue a run of a block", description: "One that changes nothing of what was ordered. A block has one live run: another APPLY meanwhile becomes the one that follows it.", example: `{"behavior": "DETECT"}`},
+	"list-runs":       {tag: "runs", summary: "List runs", description: "Those that the token may see, the newest first."},
+	"show-run":        {tag: "runs", summary: "Show a run", description: "Its steps and its output are its task's."},
+	"read-plan":       {tag: "runs", summary: "Read the plan that a DETECT saved", description: "As OpenTofu wrote it. For the definition's owner."},
+	"approve-run":     {tag: "runs", summary: "Approve a plan", description: "Queues an APPLY of that very plan. A conflict when something happened since: then it is stale, and a new one must be made."},
+	"reject-run":      {tag: "runs", summary: "Reject a plan", description: "Nothing is applied."},
+	"abort-run":       {tag: "runs", summary: "Abort a run", description: "Cancels its task and releases the lock that it holds on the block's state."},
+	"finish-run":      {tag: "runs", summary: "Say how a manual run ended", description: "By the definition's owner.", example: `{"status": "succeeded", "outputs": {"address": {"value": "10.0.0.7"}}}`},
+
+	"list-states":        {tag: "states", summary: "List the versions of a block's state", description: "The newest first."},
+	"read-state-version": {tag: "states", summary: "Read a version of a block's state", description: "As OpenTofu wrote it, secrets included: for operators of the definition's owner, and written to the events."},
+	"roll-back-state":    {tag: "states", summary: "Roll a block's state back", description: "Makes an earlier version the current one, as a new version. For operators of the definition's owner."},
+	"show-lock":          {tag: "states", summary: "Tell who holds the lock on a block's state"},
+	"force-unlock":       {tag: "states", summary: "Take the lock on a block's state from its holder", description: "For operators of the definition's owner; written to the events."},
+
+	"list-integrations":   {tag: "integrations", summary: "List integrations"},
+	"create-integration":  {tag: "integrations", summary: "Create an integration", example: `{"name": "GitHub", "type": "github", "url": "https://api.github.com", "owner": "acme", "app_id": "12345", "credential": {"secret": "-----BEGIN RSA PRIVATE KEY-----…"}}`},
+	"show-integration":    {tag: "integrations", summary: "Show an integration"},
+	"change-integration":  {tag: "integrations", summary: "Change an integration", description: "Replaces all that it says; a credential that is absent, or given by its hash, stays.", example: `{"name": "GitLab", "type": "gitlab", "url": "https://gitlab.example.com"}`},
+	"delete-integration":  {tag: "integrations", summary: "Delete an integration", description: "Refused while a version names it."},
+	"list-tenants":        {tag: "tenants", summary: "List tenants"},
+	"create-tenant":       {tag: "tenants", summary: "Create a tenant", example: `{"organization": "acme", "project": "app", "platform": "aws.eu", "platform_id": "123456789012"}`},
+	"show-tenant":         {tag: "tenants", summary: "Show a tenant"},
+	"delete-tenant":       {tag: "tenants", summary: "Delete a tenant", description: "Refused while blocks belong to it."},
+	"list-runner-entries": {tag: "runner entries", summary: "List runner entries"},
+	"create-runner-entry": {tag: "runner entries", summary: "Create a runner entry", description: "With its resource class, whose name is made of the organization's namespace and the display name.", example: `{"display_name": "Our runners", "implementation": "TERRAFORM", "restricted": true}`},
+	"show-runner-entry":   {tag: "runner entries", summary: "Show a runner entry"},
+	"change-runner-entry": {tag: "runner entries", summary: "Change a runner entry", description: "Replaces all that it says.", example: `{"display_name": "Our runners", "implementation": "ALL"}`},
+	"delete-runner-entry": {tag: "runner entries", summary: "Delete a runner entry", description: "With its resource class."},
+
 	"list-events": {tag: "events", summary: "List events", description: "With `Accept: text/event-stream` it stays open and sends each event as it is written: `event: event`, its id, and the same JSON as data."},
 
 	"begin-claim":   {tag: "claims", summary: "Ask for leave to execute", description: "Nothing of the user's runs before this is granted. Repeating it is harmless.", example: `{"steps": [{"number": 0, "name": "echo hello", "state": "pending"}]}`},
@@ -105,3 +160,9 @@ var texts = map[string]text{
 
 const outputText = "As `text/plain`: the bytes from the offset on, as they were written. With `follow=true` it stays open until the task has ended. A marker in brackets stands where output is not kept.\n\n" +
 	"As `text/event-stream`: `event: task` with the task as JSON, at once and whenever it or its steps change; `event: output` with `{\"step\", \"offset\", \"data\"}`, data in base64, its id being `attempt:offset` of the byte after it; `event: skipped` with `{\"from\", \"next\"}` where output is not kept, and `\"removed_at\"` where retention removed it; and `event: end` when the task has ended and all was sent. Comments keep the connection open. Send the last id as `Last-Event-ID` to go on without a gap or a repetition."
+
+const followText = "As JSON, it is answered at once. With `Accept: text/event-stream` it stays open: `event: block` with the block as JSON, at once and whenever it changes; `event: run` with its latest APPLY or DETECT, likewise; and `event: end` when the block is deleted. A run's output is that of its task."
+
+const versionText = "All inputs and outputs go by key. A secret is given as `{\"secret\": …}`, answered as `{\"hash\": …}`, and kept by sending that hash back."
+
+const versionExample = `{"resource_class": "acme/linux", "implementation": {"type": "opentofu", "opentofu": {"version": "1.10.10", "repository": "https://git.example.com/blocks.git", "path": "bucket", "ref": "main"}}, "inputs": {"region": {"type": "single_select", "assignment": "user", "choices": ["eu-1", "eu-2"]}, "password": {"type": "string", "assignment": "user", "sensitive": true}}, "outputs": {"address": {"type": "string", "assignment": "resource_url"}}}`
