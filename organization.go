@@ -76,6 +76,7 @@ const (
 	ClassToken        TokenKind = "class"        // lets runners register for one class
 	OrganizationToken TokenKind = "organization" // acts for a person or program in one organization, by role
 	AdminToken        TokenKind = "admin"        // acts for the instance's administrator
+	APIKey            TokenKind = "api-key"      // acts for a program in one organization, by permissions; its id is the client id
 )
 
 // Role is what an organization token may do.
@@ -91,14 +92,15 @@ const (
 // Token is a credential. Only its hash is stored; Token is filled once, in the answer that made it.
 type Token struct {
 	ID            string     `json:"id"`
-	Kind          TokenKind  `json:"kind" enum:"class,organization,admin"`
+	Kind          TokenKind  `json:"kind" enum:"class,organization,admin,api-key"`
 	Nickname      string     `json:"nickname"`
 	ResourceClass string     `json:"resource_class,omitempty"`
 	Organization  string     `json:"organization,omitempty"`
 	Role          Role       `json:"role,omitempty" enum:"viewer,member,admin"`
 	Token         string     `json:"token,omitempty" doc:"The secret, shown once"`
 	SingleUse     bool       `json:"single_use,omitempty" doc:"Of a class token: it registers one runner, once"`
-	ExpiresAt     *time.Time `json:"expires_at,omitempty" doc:"Of a class token: it registers nobody from then on; its runners go on"`
+	ExpiresAt     *time.Time `json:"expires_at,omitempty" doc:"Of a class token: it registers nobody from then on; its runners go on. Of an API key: it opens nothing from then on"`
+	Permissions   []string   `json:"permissions,omitempty" doc:"Of an API key: what it may do"`
 	UsedAt        *time.Time `json:"used_at,omitempty" doc:"When a single-use token was used up"`
 	UsedBy        string     `json:"used_by,omitempty" doc:"The id of the runner that a single-use token registered"`
 	CreatedAt     time.Time  `json:"created_at"`

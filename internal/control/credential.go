@@ -26,6 +26,8 @@ const (
 	kindClass    = "cls"
 	kindRunner   = "run"
 	kindTask     = "tsk"
+	kindKey      = "key" // an API key's secret
+	kindAccess   = "acc" // what logging in with an API key gives
 	randomDigits = 32
 	base62       = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
@@ -106,8 +108,10 @@ func (p *Plane) Authenticate(ctx context.Context, bearer string) (Principal, err
 		if err != nil && !errors.Is(err, remuda.NotFound) {
 			return Principal{}, fmt.Errorf("authenticate runner: %w", err)
 		}
-	case kindAdmin, kindOrg:
+	case kindAdmin, kindOrg, kindKey:
 		return p.authenticateUser(ctx, bearer)
+	case kindAccess:
+		return p.authenticateAccess(ctx, bearer)
 	case kindClass:
 		return p.authenticateClass(ctx, bearer)
 	}
@@ -143,18 +147,14 @@ func (p *Plane) authenticateUser(ctx context.Context, bearer string) (Principal,
 		token, err = v.TokenByHash(ctx, hashToken(bearer))
 		return err
 	})
-	if errors.Is(err, remuda.NotFound) || err == nil && (token.Kind == remuda.ClassToken || token.RevokedAt != 0) {
+	if errors.Is(err, remuda.NotFound) || err == nil && (token.Kind == remuda.ClassToken || token.RevokedAt != 0 || token.expired(p.now())) {
 		return Principal{}, unauthenticated()
 	}
 	if err != nil {
 		return Principal{}, fmt.Errorf("authenticate user: %w", err)
 	}
 	p.touchToken(ctx, token.TokenRow)
-	user := User{Token: token.ID, Name: token.Nickname, Organization: token.Organization, Role: token.Role, Admin: token.Kind == remuda.AdminToken}
-	if token.OrganizationID != nil {
-		user.OrganizationID = *token.OrganizationID
-	}
-	return Principal{User: &user}, nil
+	return Principal{User: userOf(token)}, nil
 }
 
 // touchTime is how long a token's use is worth waiting for.

@@ -8,6 +8,7 @@ package control
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -19,7 +20,8 @@ type User struct {
 	Organization   string // empty for the instance's administrator
 	OrganizationID string
 	Role           remuda.Role
-	Admin          bool // of the instance
+	Admin          bool     // of the instance
+	Permissions    []string // of an API key, which has no role; nil for all others
 }
 
 // Principal is what a bearer token stands for: exactly one member is set.
@@ -32,8 +34,9 @@ type Principal struct {
 
 // UserDoor has what people and their programs may call.
 type UserDoor struct {
-	p    *Plane
-	user User
+	p       *Plane
+	user    User
+	deletes bool // what it is opened for: API keys have words of their own for that
 }
 
 // RunnerDoor has what one registered runner may call.
@@ -49,7 +52,7 @@ type TaskDoor struct {
 }
 
 // AsUser is the door of a person or program.
-func (p *Plane) AsUser(u User) UserDoor { return UserDoor{p, u} }
+func (p *Plane) AsUser(u User) UserDoor { return UserDoor{p: p, user: u} }
 
 // AsRunner is the door of the runner with this id.
 func (p *Plane) AsRunner(id string) RunnerDoor { return RunnerDoor{p, id} }
@@ -103,6 +106,8 @@ func (d UserDoor) may(organizationID string, role remuda.Role, noun, name string
 	switch {
 	case d.user.Admin:
 		return nil
+	case d.user.Permissions != nil:
+		return d.keyMay(organizationID, role, noun, name)
 	case organizationID == "" || organizationID != d.user.OrganizationID:
 		return absent(noun, name)
 	case rank(d.user.Role) < rank(role):
@@ -121,27 +126,35 @@ func (d UserDoor) stillIn(ctx context.Context) error {
 	return d.p.store.Read(ctx, func(v View) error {
 		var token TokenRow
 		err := v.Get(ctx, &token, d.user.Token)
-		if errors.Is(err, remuda.NotFound) || token.RevokedAt != 0 {
+		if errors.Is(err, remuda.NotFound) || token.RevokedAt != 0 || token.expired(d.p.now()) {
 			return unauthenticated()
 		}
 		return err
 	})
 }
 
-// onlyAdmin lets the instance's administrator pass.
-func (d UserDoor) onlyAdmin(what string) error {
-	if d.user.Admin {
+// onlyAdmin lets the instance's administrator pass, and API keys that have one of these permissions.
+func (d UserDoor) onlyAdmin(what string, permissions ...string) error {
+	if d.user.Admin || slices.ContainsFunc(permissions, func(word string) bool { return slices.Contains(d.user.Permissions, word) }) {
 		return nil
 	}
 	return remuda.Fail(remuda.Forbidden, what+" needs the instance's admin token")
 }
 
-// only is the organization whose things the user sees: empty for all.
-func (d UserDoor) only() string {
-	if d.user.Admin {
-		return ""
+// only is the organization whose things of a kind the user may list: empty for all.
+func (d UserDoor) only(noun string) (organizationID string, err error) {
+	switch {
+	case d.user.Admin:
+		return "", nil
+	case d.user.Permissions != nil:
+		word := permitted(noun, listVerb)
+		if word == "" {
+			return "", notForKeys(noun)
+		}
+		return d.user.Sees(word)
+	default:
+		return d.user.OrganizationID, nil
 	}
-	return d.user.OrganizationID
 }
 
 func absent(noun, name string) error {

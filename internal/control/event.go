@@ -42,10 +42,13 @@ func (d UserDoor) events(ctx context.Context, f EventFilter) (readEvents, error)
 	if f.Limit <= 0 || f.Limit > 1000 {
 		f.Limit = 100
 	}
-	organization := d.only()
+	organization, err := d.only("event")
+	if err != nil {
+		return readEvents{}, err
+	}
 	var rows []EventView
 	var read readEvents
-	err := d.p.store.Read(ctx, func(v View) error {
+	err = d.p.store.Read(ctx, func(v View) error {
 		if f.Organization != "" {
 			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleViewer)
 			if err != nil {

@@ -112,11 +112,12 @@ type TokenRow struct {
 	CreatedBy      string           `db:"created_by"`
 	CreatedAt      Micros           `db:"created_at"`
 	LastUsedAt     Micros           `db:"last_used_at"`
-	RevokedAt      Micros           `db:"revoked_at"` // an admin token's hash is kept, so that no file brings it back
-	SingleUse      bool             `db:"single_use"` // it registers one runner
-	ExpiresAt      Micros           `db:"expires_at"` // it registers nobody from then on; 0 for never
-	UsedAt         Micros           `db:"used_at"`    // when a single-use token was used up
-	UsedBy         string           `db:"used_by"`    // the runner that it registered
+	RevokedAt      Micros           `db:"revoked_at"`  // an admin token's hash is kept, so that no file brings it back
+	SingleUse      bool             `db:"single_use"`  // it registers one runner
+	ExpiresAt      Micros           `db:"expires_at"`  // it registers nobody from then on; 0 for never
+	UsedAt         Micros           `db:"used_at"`     // when a single-use token was used up
+	UsedBy         string           `db:"used_by"`     // the runner that it registered
+	Permissions    string           `db:"permissions"` // of an API key, separated by spaces
 }
 
 // Table names it.
@@ -179,8 +180,8 @@ type JobRow struct {
 	Payload        []byte `db:"payload"`
 	Secrets        []byte `db:"secrets"` // a JSON object, encrypted; empty for none
 	SubmittedBy    string `db:"submitted_by"`
-	CreatedAt      Micros `db:"created_at"`
 	ReaderID       string `db:"reader_id"` // another organization that sees its tasks; empty for none
+	CreatedAt      Micros `db:"created_at"`
 }
 
 // Table names it.
@@ -298,8 +299,8 @@ type TaskView struct {
 	Class          string `db:"class"`
 	Implementation string `db:"implementation"`
 	Group          string `db:"concurrency_group"`
-	LastSignAt     Micros `db:"last_sign_at"` // of the live attempt, zero when there is none
 	ReaderID       string `db:"reader_id"`    // its job's
+	LastSignAt     Micros `db:"last_sign_at"` // of the live attempt, zero when there is none
 }
 
 // GroupTask is a task of a group that has not ended, with its job's name.

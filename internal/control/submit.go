@@ -228,7 +228,7 @@ func (d UserDoor) target(ctx context.Context, t *transition, s *remuda.Submissio
 		}
 		s.Organization = class.Organization
 	}
-	owner, err := d.organization(ctx, t, s.Organization, remuda.RoleMember)
+	owner, err := d.organizationFor(ctx, t, "job", s.Organization, remuda.RoleMember)
 	if err != nil {
 		return ClassView{}, ProjectRow{}, err
 	}

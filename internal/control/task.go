@@ -72,10 +72,14 @@ func closeSteps(steps []remuda.Step, at Micros) {
 
 // Tasks lists the newest first.
 func (d UserDoor) Tasks(ctx context.Context, f TaskFilter, q PageQuery) (remuda.Page[remuda.Task], error) {
+	only, err := d.only("task")
+	if err != nil {
+		return remuda.Page[remuda.Task]{}, err
+	}
 	span := q.span()
-	query := TaskQuery{Organization: d.only(), JobID: f.JobID, States: f.States, Search: f.Search, Span: span}
+	query := TaskQuery{Organization: only, JobID: f.JobID, States: f.States, Search: f.Search, Span: span}
 	var rows []TaskView
-	err := d.p.store.Read(ctx, func(v View) error {
+	err = d.p.store.Read(ctx, func(v View) error {
 		if err := d.narrow(ctx, v, f, &query); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (d UserDoor) CreateResourceClass(ctx context.Context, c remuda.ResourceClas
 		return remuda.ResourceClass{}, err
 	}
 	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
-		owner, err := d.namespace(ctx, t, namespace, remuda.RoleAdmin)
+		owner, err := d.namespaceFor(ctx, t, "resource class", namespace, remuda.RoleAdmin)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (d UserDoor) CreateResourceClass(ctx context.Context, c remuda.ResourceClas
 // mayOpen keeps a hosted class, which every organization may use, to the instance's administrator.
 func (d UserDoor) mayOpen(access remuda.Access) error {
 	if access == remuda.AccessAll {
-		return d.onlyAdmin("opening a resource class to all organizations")
+		return d.onlyAdmin("opening a resource class to all organizations", remuda.Everywhere(remuda.PermitRunnerSave))
 	}
 	return nil
 }
@@ -114,11 +114,15 @@ func (t *transition) grant(ctx context.Context, class ClassRow, names []string) 
 
 // ResourceClasses lists those that the user's organization owns or may use.
 func (d UserDoor) ResourceClasses(ctx context.Context, f ResourceClassFilter, q PageQuery) (remuda.Page[remuda.ResourceClass], error) {
+	only, err := d.only("resource class")
+	if err != nil {
+		return remuda.Page[remuda.ResourceClass]{}, err
+	}
 	var rows []ClassView
 	span := q.span()
-	err := d.p.store.Read(ctx, func(v View) (err error) {
+	err = d.p.store.Read(ctx, func(v View) (err error) {
 		rows, err = v.Classes(ctx, ClassQuery{
-			Namespace: f.Namespace, Organization: f.Organization, VisibleTo: d.only(), Span: span,
+			Namespace: f.Namespace, Organization: f.Organization, VisibleTo: only, Span: span,
 		})
 		return err
 	})
@@ -158,7 +162,11 @@ func (d UserDoor) visibleClass(ctx context.Context, v View, full string) (ClassV
 	if d.user.Admin {
 		return d.ownClass(ctx, v, full, remuda.RoleViewer)
 	}
-	return usable(ctx, v, full, d.user.OrganizationID)
+	class, err := usable(ctx, v, full, d.user.OrganizationID)
+	if err == nil && d.user.Permissions != nil {
+		err = d.keyMay(d.user.OrganizationID, remuda.RoleViewer, "resource class", full)
+	}
+	return class, err
 }
 
 // ownClass finds a class that the user's organization owns.
@@ -238,6 +246,7 @@ func (d UserDoor) ChangeResourceClass(ctx context.Context, name string, c Resour
 
 // DeleteResourceClass refuses while it has tokens, unless force; and always while it has tasks.
 func (d UserDoor) DeleteResourceClass(ctx context.Context, name string, force bool) error {
+	d.deletes = true
 	return d.p.write(ctx, d.user.Name, func(t *transition) error {
 		class, err := d.ownClass(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {

@@ -51,10 +51,14 @@ func ownsNone(ctx context.Context, v View, o OrganizationRow) error {
 
 // Namespaces lists those that the user sees.
 func (d UserDoor) Namespaces(ctx context.Context, q PageQuery) (remuda.Page[remuda.Namespace], error) {
+	only, err := d.only("namespace")
+	if err != nil {
+		return remuda.Page[remuda.Namespace]{}, err
+	}
 	var rows []NamespaceView
 	span := q.span()
-	err := d.p.store.Read(ctx, func(v View) (err error) {
-		rows, err = v.Namespaces(ctx, d.only(), span)
+	err = d.p.store.Read(ctx, func(v View) (err error) {
+		rows, err = v.Namespaces(ctx, only, span)
 		return err
 	})
 	if err != nil {
@@ -70,6 +74,18 @@ func (d UserDoor) namespace(ctx context.Context, v View, name string, role remud
 		return row, orAbsent(err, "namespace", name)
 	}
 	return row, d.may(row.OrganizationID, role, "namespace", name)
+}
+
+// namespaceFor finds a namespace for something that is to carry it.
+func (d UserDoor) namespaceFor(ctx context.Context, v View, noun, name string, role remuda.Role) (NamespaceRow, error) {
+	if d.user.Permissions == nil {
+		return d.namespace(ctx, v, name, role)
+	}
+	row, err := v.NamespaceByName(ctx, name)
+	if err != nil {
+		return row, orAbsent(err, "namespace", name)
+	}
+	return row, d.keyMay(row.OrganizationID, role, noun, name)
 }
 
 // Namespace shows one.
@@ -164,6 +180,7 @@ func (d UserDoor) RenameNamespace(ctx context.Context, name, newName string) (re
 
 // DeleteNamespace refuses while it has resource classes.
 func (d UserDoor) DeleteNamespace(ctx context.Context, name string) error {
+	d.deletes = true
 	return d.p.write(ctx, d.user.Name, func(t *transition) error {
 		row, err := d.namespace(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {

@@ -34,7 +34,7 @@ func wordsOfOrganization(o OrganizationView) remuda.Organization {
 
 // CreateOrganization makes one; only the instance's administrator may.
 func (d UserDoor) CreateOrganization(ctx context.Context, o remuda.Organization) (remuda.Organization, error) {
-	if err := d.onlyAdmin("making an organization"); err != nil {
+	if err := d.onlyAdmin("making an organization", remuda.Everywhere(remuda.PermitOrganizationSave)); err != nil {
 		return remuda.Organization{}, err
 	}
 	if err := validName("an organization", o.Name); err != nil {
@@ -60,10 +60,14 @@ func (d UserDoor) CreateOrganization(ctx context.Context, o remuda.Organization)
 
 // Organizations lists those that the user sees: all for the administrator, else its own.
 func (d UserDoor) Organizations(ctx context.Context, q PageQuery) (remuda.Page[remuda.Organization], error) {
+	only, err := d.only("organization")
+	if err != nil {
+		return remuda.Page[remuda.Organization]{}, err
+	}
 	var rows []OrganizationView
 	span := q.span()
-	err := d.p.store.Read(ctx, func(v View) (err error) {
-		rows, err = v.Organizations(ctx, d.only(), span)
+	err = d.p.store.Read(ctx, func(v View) (err error) {
+		rows, err = v.Organizations(ctx, only, span)
 		return err
 	})
 	if err != nil {
@@ -79,6 +83,18 @@ func (d UserDoor) organization(ctx context.Context, v View, name string, role re
 		return row, orAbsent(err, "organization", name)
 	}
 	return row, d.may(row.ID, role, "organization", name)
+}
+
+// organizationFor finds one by name as the owner of something else.
+func (d UserDoor) organizationFor(ctx context.Context, v View, noun, name string, role remuda.Role) (OrganizationRow, error) {
+	if d.user.Permissions == nil {
+		return d.organization(ctx, v, name, role)
+	}
+	row, err := v.OrganizationByName(ctx, name)
+	if err != nil {
+		return row, orAbsent(err, "organization", name)
+	}
+	return row, d.keyMay(row.ID, role, noun, name)
 }
 
 // Organization shows one.
@@ -134,7 +150,8 @@ func (d UserDoor) ChangeOrganization(ctx context.Context, name string, c Organiz
 
 // DeleteOrganization refuses while it owns a namespace or has tasks.
 func (d UserDoor) DeleteOrganization(ctx context.Context, name string) error {
-	if err := d.onlyAdmin("deleting an organization"); err != nil {
+	d.deletes = true
+	if err := d.onlyAdmin("deleting an organization", remuda.Everywhere(remuda.PermitOrganizationDelete)); err != nil {
 		return err
 	}
 	return d.p.write(ctx, d.user.Name, func(t *transition) error {

@@ -66,7 +66,7 @@ func (d UserDoor) CreateProject(ctx context.Context, p remuda.Project) (remuda.P
 		return remuda.Project{}, err
 	}
 	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
-		owner, err := d.organization(ctx, t, p.Organization, remuda.RoleAdmin)
+		owner, err := d.organizationFor(ctx, t, "project", p.Organization, remuda.RoleAdmin)
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (d UserDoor) Projects(ctx context.Context, organization string, q PageQuery
 	var rows []ProjectRow
 	span := q.span()
 	err := d.p.store.Read(ctx, func(v View) error {
-		owner, err := d.organization(ctx, v, organization, remuda.RoleViewer)
+		owner, err := d.organizationFor(ctx, v, "project", organization, remuda.RoleViewer)
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (d UserDoor) Projects(ctx context.Context, organization string, q PageQuery
 }
 
 func (d UserDoor) project(ctx context.Context, v View, organization, name string, role remuda.Role) (ProjectRow, error) {
-	owner, err := d.organization(ctx, v, organization, role)
+	owner, err := d.organizationFor(ctx, v, "project", organization, role)
 	if err != nil {
 		return ProjectRow{}, err
 	}
@@ -157,6 +157,7 @@ func (d UserDoor) ChangeProject(ctx context.Context, organization, name string, 
 
 // DeleteProject refuses while tasks were submitted to it: they are its history.
 func (d UserDoor) DeleteProject(ctx context.Context, organization, name string) error {
+	d.deletes = true
 	return d.p.write(ctx, d.user.Name, func(t *transition) error {
 		row, err := d.project(ctx, t, organization, name, remuda.RoleAdmin)
 		if err != nil {

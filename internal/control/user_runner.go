@@ -56,12 +56,16 @@ func stateOf(r RunnerView, now time.Time) remuda.RunnerState {
 func (d UserDoor) Runners(ctx context.Context, f RunnerFilter, q PageQuery) (remuda.Page[remuda.Runner], error) {
 	now := time.Now()
 	span := q.span()
-	query := RunnerQuery{Organization: d.only(), Span: span}
+	only, err := d.only("runner")
+	if err != nil {
+		return remuda.Page[remuda.Runner]{}, err
+	}
+	query := RunnerQuery{Organization: only, Span: span}
 	if f.State != remuda.RunnerLost {
 		query.Since = micros(now.Add(-lostRunnerAfter))
 	}
 	var rows []RunnerView
-	err := d.p.store.Read(ctx, func(v View) error {
+	err = d.p.store.Read(ctx, func(v View) error {
 		if f.ResourceClass != "" {
 			class, err := d.ownClass(ctx, v, f.ResourceClass, remuda.RoleViewer)
 			if err != nil {
@@ -70,7 +74,7 @@ func (d UserDoor) Runners(ctx context.Context, f RunnerFilter, q PageQuery) (rem
 			query.ClassID = class.ID
 		}
 		if f.Organization != "" {
-			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleViewer)
+			owner, err := d.organizationFor(ctx, v, "runner", f.Organization, remuda.RoleViewer)
 			if err != nil {
 				return err
 			}
@@ -115,7 +119,11 @@ func runnersIn(ctx context.Context, v View, query RunnerQuery, state remuda.Runn
 
 // runner finds one that serves a class of the user's organization.
 func (d UserDoor) runner(ctx context.Context, v View, id string, role remuda.Role) (RunnerView, error) {
-	rows, err := v.Runners(ctx, RunnerQuery{ID: id, Organization: d.only(), Span: Span{Limit: 1}})
+	only, err := d.only("runner")
+	if err != nil {
+		return RunnerView{}, err
+	}
+	rows, err := v.Runners(ctx, RunnerQuery{ID: id, Organization: only, Span: Span{Limit: 1}})
 	if err != nil {
 		return RunnerView{}, err
 	}

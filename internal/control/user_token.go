@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -15,21 +16,32 @@ type TokenFilter struct {
 }
 
 func wordsOfToken(t TokenView) remuda.Token {
-	return remuda.Token{
+	words := remuda.Token{
 		ID: t.ID, Kind: t.Kind, Nickname: t.Nickname, ResourceClass: t.Class, Organization: t.Organization,
 		Role: t.Role, CreatedAt: t.CreatedAt.Time(), CreatedBy: t.CreatedBy, LastUsedAt: t.LastUsedAt.optional(),
 		SingleUse: t.SingleUse, ExpiresAt: t.ExpiresAt.optional(), UsedAt: t.UsedAt.optional(), UsedBy: t.UsedBy,
 	}
+	if t.Permissions != "" {
+		words.Permissions = strings.Fields(t.Permissions)
+	}
+	return words
 }
 
-// CreateToken makes a token; Kind, Nickname, ResourceClass, SingleUse, ExpiresAt, Organization and Role are read from t.
-// The answer carries the secret, this once.
+// CreateToken makes a token; Kind, Nickname, ResourceClass, SingleUse, ExpiresAt, Organization, Role and Permissions are
+// read from t. The answer carries the secret, this once.
 func (d UserDoor) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token, error) {
 	if t.Nickname == "" || len(t.Nickname) > 200 {
 		return remuda.Token{}, remuda.Fail(remuda.Invalid, "a token has a nickname of 1 to 200 bytes that tells what it is for")
 	}
-	if t.Kind != remuda.ClassToken && (t.SingleUse || t.ExpiresAt != nil) {
-		return remuda.Token{}, remuda.Fail(remuda.Invalid, "only class tokens are for a single use or expire")
+	switch {
+	case t.SingleUse && t.Kind != remuda.ClassToken:
+		return remuda.Token{}, remuda.Fail(remuda.Invalid, "only class tokens are for a single use")
+	case t.ExpiresAt != nil && t.Kind != remuda.ClassToken && t.Kind != remuda.APIKey:
+		return remuda.Token{}, remuda.Fail(remuda.Invalid, "only class tokens and API keys expire")
+	case t.Permissions != nil && t.Kind != remuda.APIKey:
+		return remuda.Token{}, remuda.Fail(remuda.Invalid, "only API keys have permissions; an organization token has a role")
+	case t.Kind != remuda.APIKey && d.user.Permissions != nil:
+		return remuda.Token{}, remuda.Fail(remuda.Forbidden, "an API key makes no other tokens than API keys")
 	}
 	row := TokenRow{
 		ID: newID(), Kind: t.Kind, Nickname: t.Nickname, CreatedBy: d.user.Name, CreatedAt: micros(time.Now()), SingleUse: t.SingleUse,
@@ -54,8 +66,11 @@ func (d UserDoor) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token
 		case remuda.AdminToken:
 			err = d.onlyAdmin("making an admin token")
 			secret = newToken(kindAdmin)
+		case remuda.APIKey:
+			owner, err = d.apiKey(ctx, tr, t, &row, &view)
+			secret = newToken(kindKey)
 		default:
-			err = remuda.Fail(remuda.Invalid, "a token's kind is class, organization or admin")
+			err = remuda.Fail(remuda.Invalid, "a token's kind is class, organization, admin or api-key")
 		}
 		if err != nil {
 			return err
@@ -98,13 +113,20 @@ func (d UserDoor) organizationToken(ctx context.Context, v View, t remuda.Token,
 
 // Tokens lists them without their secrets, for admins of the organization and of the instance.
 func (d UserDoor) Tokens(ctx context.Context, f TokenFilter, q PageQuery) (remuda.Page[remuda.Token], error) {
-	if !d.user.Admin && rank(d.user.Role) < rank(remuda.RoleAdmin) {
+	if !d.user.Admin && d.user.Permissions == nil && rank(d.user.Role) < rank(remuda.RoleAdmin) {
 		return remuda.Page[remuda.Token]{}, remuda.Fail(remuda.Forbidden, "listing tokens needs the role admin in "+d.user.Organization)
+	}
+	only, err := d.only("token")
+	if err != nil {
+		return remuda.Page[remuda.Token]{}, err
+	}
+	if d.user.Permissions != nil {
+		f.Kind = remuda.APIKey // other kinds are people's business
 	}
 	var rows []TokenView
 	span := q.span()
-	query := TokenQuery{Kind: f.Kind, Organization: d.only(), Span: span}
-	err := d.p.store.Read(ctx, func(v View) error {
+	query := TokenQuery{Kind: f.Kind, Organization: only, Span: span}
+	err = d.p.store.Read(ctx, func(v View) error {
 		if f.ResourceClass != "" {
 			class, err := d.ownClass(ctx, v, f.ResourceClass, remuda.RoleAdmin)
 			if err != nil {
@@ -113,7 +135,11 @@ func (d UserDoor) Tokens(ctx context.Context, f TokenFilter, q PageQuery) (remud
 			query.ClassID = class.ID
 		}
 		if f.Organization != "" {
-			owner, err := d.organization(ctx, v, f.Organization, remuda.RoleAdmin)
+			role := remuda.RoleAdmin
+			if d.user.Permissions != nil {
+				role = remuda.RoleViewer // for whom listing has a word of its own
+			}
+			owner, err := d.organizationFor(ctx, v, "token", f.Organization, role)
 			if err != nil {
 				return err
 			}
@@ -133,12 +159,13 @@ func (d UserDoor) Tokens(ctx context.Context, f TokenFilter, q PageQuery) (remud
 // for a single use or not; what they run goes on. Its row is kept for as long as they are, so that one sees whose they
 // are.
 func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
+	d.deletes = true
 	return d.p.write(ctx, d.user.Name, func(t *transition) error {
 		var row TokenRow
 		if err := t.Get(ctx, &row, id); err != nil {
 			return orAbsent(err, "token", id)
 		}
-		if row.RevokedAt != 0 {
+		if row.RevokedAt != 0 || row.Kind != remuda.APIKey && d.user.Permissions != nil {
 			return absent("token", id)
 		}
 		owner := ""
@@ -164,7 +191,7 @@ func (t *transition) revoke(ctx context.Context, row TokenRow, owner, because st
 	if err := t.event(ctx, "token.revoked", owner, row.ID, string(row.Kind)+" "+row.Nickname+because); err != nil {
 		return err
 	}
-	if row.Kind == remuda.OrganizationToken {
+	if row.Kind == remuda.OrganizationToken || row.Kind == remuda.APIKey {
 		return t.Delete(ctx, &row)
 	}
 	// An admin token is kept, lest the file that may still hold it brings it back at the next start.

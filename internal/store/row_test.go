@@ -28,6 +28,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 	token := control.TokenRow{
 		ID: newID(), Kind: remuda.ClassToken, Hash: []byte(newID()), Nickname: "n", ClassID: &w.class.ID, OrganizationID: &w.organization.ID,
 		Role: remuda.RoleMember, CreatedBy: "c", CreatedAt: 5, LastUsedAt: 6, RevokedAt: 7, SingleUse: true, ExpiresAt: 8, UsedAt: 9, UsedBy: "r",
+		Permissions: "p q",
 	}
 	runner := control.RunnerRow{
 		ID: newID(), Name: "r", Hostname: "h", Version: "v", OS: "linux", Arch: "amd64", IP: "::1", Slots: 3, Capabilities: "a b",
@@ -57,6 +58,10 @@ func full(t *testing.T, s control.Store) []control.Row {
 			LostAfter: 2, Running: 3, CreatedAt: 4,
 		},
 		&token, &runner,
+		&control.EntryRow{
+			ID: w.class.ID, DisplayName: "d", PublicKey: "k", Implementation: "ALL", Capabilities: "a b", SelfHosted: true, Extra: "{}", TokenID: "t",
+			CreatedAt: 1,
+		},
 		&control.JobRow{
 			ID: newID(), OrganizationID: w.organization.ID, Name: "j", Implementation: "job", Payload: []byte(`{"a": 1}`), Secrets: []byte{0, 255},
 			SubmittedBy: "me", ReaderID: "o", CreatedAt: 1,
