@@ -95,6 +95,9 @@ func (t *Task) hide(text string) string {
 	return cut(t.filter.Text(text), longestDetail)
 }
 
+// Hide is text without the secrets that it holds, for what an Implementation tells by another way than output.
+func (t *Task) Hide(text string) string { return t.filter.Text(text) }
+
 // Start starts a command in a session of its own. It lives until it ends, End is called, or the task has ended.
 func (t *Task) Start(cmd *exec.Cmd) (*Process, error) { return t.processes.start(cmd) }
 

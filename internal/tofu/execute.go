@@ -1,0 +1,112 @@
+package tofu
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// planPath is where the plan lies: outside of the module, which may take its own folder for data.
+func (r *run) planPath() string { return filepath.Join(r.task.Folder.Work(), "plan") }
+
+// changesFound is the exit code by which a plan with changes is told from one without.
+const changesFound = 2
+
+// lockPatience is for how long tofu waits for a lock that somebody holds.
+const lockPatience = "-lock-timeout=10s"
+
+// detect plans, and leaves the plan for an APPLY.
+func (r *run) detect(ctx context.Context) error {
+	changes, err := r.plan(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := os.ReadFile(r.planPath())
+	if err != nil {
+		return fmt.Errorf("read the plan: %w", err)
+	}
+	summary, err := r.summary(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.plane.SavePlan(ctx, plan); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	return r.plane.ReportRun(ctx, remuda.RunReport{Changes: &changes, Plan: summary})
+}
+
+// plan makes a plan, and tells whether anything is to change.
+func (r *run) plan(ctx context.Context) (changes bool, err error) {
+	arguments := []string{"plan", "-input=false", "-detailed-exitcode", lockPatience, "-out=" + r.planPath()}
+	if r.order.Behavior == remuda.Destroy {
+		arguments = append(arguments, "-destroy")
+	}
+	end, err := r.tofu(ctx, nil, arguments...)
+	switch {
+	case err != nil:
+		return false, err
+	case end == nil:
+		return false, nil
+	case end.code == changesFound:
+		return true, nil
+	}
+	return false, end.failure()
+}
+
+// apply applies: the plan that was approved, or one of its own. It is planned and applied in two steps so that what it
+// does is known as data, and so that nothing is applied where nothing changes.
+func (r *run) apply(ctx context.Context) error {
+	if r.order.Plan {
+		if err := r.fetchPlan(ctx); err != nil {
+			return err
+		}
+	} else if changes, err := r.plan(ctx); err != nil || !changes {
+		return r.nothing(ctx, err)
+	}
+	// What it does is read while it is being done.
+	type told struct {
+		summary *remuda.PlanSummary
+		err     error
+	}
+	summarised := make(chan told, 1)
+	go func() {
+		summary, err := r.summary(ctx)
+		summarised <- told{summary, err}
+	}()
+	err := r.must(ctx, "apply", "-input=false", "-auto-approve", lockPatience, r.planPath())
+	of := <-summarised
+	switch {
+	case of.err != nil && ctx.Err() == nil:
+		r.task.Log.Warn("what the plan does cannot be told", "error", of.err)
+	case ctx.Err() == nil:
+		changes := true
+		if reported := r.plane.ReportRun(ctx, remuda.RunReport{Changes: &changes, Plan: of.summary}); err == nil {
+			err = reported
+		}
+	}
+	return err
+}
+
+// nothing ends an APPLY that has nothing to do.
+func (r *run) nothing(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	changes := false
+	return r.plane.ReportRun(ctx, remuda.RunReport{Changes: &changes, Plan: &remuda.PlanSummary{}})
+}
+
+func (r *run) fetchPlan(ctx context.Context) error {
+	plan, err := r.plane.SavedPlan(ctx)
+	if err != nil {
+		return fmt.Errorf("fetch the plan: %w", err)
+	}
+	if err := create(r.planPath(), plan); err != nil {
+		return fmt.Errorf("fetch the plan: %w", err)
+	}
+	r.tell("applying the plan that was approved")
+	return nil
+}

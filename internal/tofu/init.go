@@ -1,0 +1,90 @@
+package tofu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// init finds the program, gives the module a backend where it brings none, and lets tofu initialise it.
+func (r *run) init(ctx context.Context) error {
+	if err := r.findProgram(ctx); err != nil {
+		return err
+	}
+	if err := r.writeSettings(); err != nil {
+		return err
+	}
+	switch {
+	case r.module.backend:
+		r.workspace = workspaceOf(r.order.Block)
+	case r.order.tofu.OwnBackend:
+		return refuse("the definition says that the module brings a backend, and it does not: its state would be lost with this run")
+	default:
+		if err := r.openBackend(); err != nil {
+			return err
+		}
+	}
+	// A workspace that is not there yet cannot be that of init.
+	workspace := r.workspace
+	r.workspace = ""
+	if err := r.must(ctx, "init", "-input=false"); err != nil {
+		return err
+	}
+	if workspace == "" {
+		return nil
+	}
+	return r.choose(ctx, workspace)
+}
+
+func (r *run) findProgram(ctx context.Context) error {
+	path, err := r.shed.Program(ctx, r.order.program, r.now.Output())
+	var known *remuda.Error
+	switch {
+	case errors.As(err, &known) && (known.Kind == remuda.Invalid || known.Kind == remuda.NotFound):
+		return refuse("%s", known.Detail)
+	case err != nil:
+		return fmt.Errorf("get %s: %w", r.order.program, err)
+	}
+	r.program = path
+	r.tell("%s", r.order.program)
+	return nil
+}
+
+// openBackend serves the block's state to tofu, and writes the file that names this kind of backend. Where it is and
+// who may use it is in tofu's environment: a saved plan keeps what is in the file, and is applied by another run.
+func (r *run) openBackend() error {
+	served, err := serve(r.plane, r.task)
+	if err != nil {
+		return err
+	}
+	r.backend = served
+	return r.generate(backendName, ".tf.json", []byte(`{"terraform": {"backend": {"http": {}}}}`+"\n"))
+}
+
+// workspaceOf is the tofu workspace of a block whose module has a backend of its own.
+func workspaceOf(block remuda.RunOrderBlock) string {
+	name := strings.Map(func(c rune) rune {
+		if c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+			return c
+		}
+		return '-'
+	}, block.Name)
+	return strings.Trim(name[:min(len(name), 40)]+"-"+block.ID, "-")
+}
+
+// choose selects a workspace, or makes it.
+func (r *run) choose(ctx context.Context, workspace string) error {
+	var err error
+	if p := r.order.program; p.Product == Terraform && p.before(1, 4) { // which brought -or-create
+		end, err := r.tofu(ctx, nil, "workspace", "select", workspace)
+		if err == nil && end != nil {
+			err = r.must(ctx, "workspace", "new", workspace)
+		}
+		return err
+	}
+	err = r.must(ctx, "workspace", "select", "-or-create", workspace)
+	return err
+}

@@ -1,0 +1,78 @@
+package tofu
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+)
+
+// module is what the root module says of itself, as far as a run has to know.
+type module struct {
+	variables map[string]bool // that it declares
+	backend   bool            // it brings a backend, or is one of a cloud
+}
+
+// scan reads the files of a module's folder. What it cannot read tofu will complain about, in its own words.
+func scan(dir string, program Program) (module, error) {
+	found := module{variables: map[string]bool{}}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return found, fmt.Errorf("read the module: %w", err)
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		source, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			return found, fmt.Errorf("read the module: %w", err)
+		}
+		if body := bodyOf(entry.Name(), source, program); body != nil {
+			found.take(body)
+		}
+	}
+	return found, nil
+}
+
+// bodyOf parses a file if it is one of the module's.
+func bodyOf(name string, source []byte, program Program) hcl.Body {
+	var file *hcl.File
+	own := program.Product == OpenTofu && !program.before(1, 8) // which brought OpenTofu suffixes of its own
+	switch {
+	case strings.HasSuffix(name, ".tf"), own && strings.HasSuffix(name, ".tofu"):
+		file, _ = hclsyntax.ParseConfig(source, name, hcl.InitialPos)
+	case strings.HasSuffix(name, ".tf.json"), own && strings.HasSuffix(name, ".tofu.json"):
+		file, _ = json.Parse(source, name)
+	}
+	if file == nil {
+		return nil
+	}
+	return file.Body
+}
+
+func (m *module) take(body hcl.Body) {
+	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "variable", LabelNames: []string{"name"}},
+		{Type: "terraform"},
+	}})
+	if content == nil {
+		return
+	}
+	for _, block := range content.Blocks {
+		switch block.Type {
+		case "variable":
+			m.variables[block.Labels[0]] = true
+		case "terraform":
+			inner, _, _ := block.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+				{Type: "backend", LabelNames: []string{"type"}},
+				{Type: "cloud"},
+			}})
+			m.backend = m.backend || inner != nil && len(inner.Blocks) > 0
+		}
+	}
+}

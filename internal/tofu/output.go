@@ -1,0 +1,130 @@
+package tofu
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// output is one of a module's, as a state and `tofu output -json` tell it.
+type output struct {
+	Sensitive bool            `json:"sensitive"`
+	Type      json.RawMessage `json:"type"` // a word, or a list that begins with one
+	Value     json.RawMessage `json:"value"`
+}
+
+// outputsOf are the outputs in a state; none when it is encrypted.
+func outputsOf(state []byte) map[string]output {
+	var known struct {
+		Outputs map[string]output `json:"outputs"`
+	}
+	_ = json.Unmarshal(state, &known)
+	return known.Outputs
+}
+
+// readOutputs reports the module's outputs.
+func (r *run) readOutputs(ctx context.Context) error {
+	text, err := r.ask(ctx, "output", "-json")
+	if err != nil {
+		return err
+	}
+	var known map[string]output
+	if err := json.Unmarshal(text, &known); err != nil {
+		return errors.New("the outputs that tofu printed cannot be read") // The decoder's words may quote one.
+	}
+	report := remuda.RunReport{Outputs: map[string]remuda.RunOutput{}}
+	for _, key := range slices.Sorted(maps.Keys(known)) {
+		o := known[key]
+		if o.Sensitive {
+			r.hide(o.Value)
+		}
+		report.Outputs[key] = meaning(o)
+		r.tell("output %s: %s", key, shown(report.Outputs[key]))
+	}
+	return r.plane.ReportRun(ctx, report)
+}
+
+// hide hides a secret value in what is printed from now on.
+func (r *run) hide(secret json.RawMessage) {
+	if r.backend != nil {
+		return // which saw it in the state
+	}
+	for _, text := range secretsIn(secret) {
+		if err := r.task.Mask(text); err != nil {
+			r.task.Log.Warn("a secret output is not hidden in what the run prints", "error", err)
+		}
+	}
+}
+
+// meaning is an output in the types of building blocks.
+func meaning(o output) remuda.RunOutput {
+	var kind string
+	_ = json.Unmarshal(o.Type, &kind)
+	given := remuda.RunOutput{Type: remuda.TypeCode, Value: o.Value, Sensitive: o.Sensitive}
+	switch {
+	case kind == "string" && string(o.Value) != "null":
+		given.Type = remuda.TypeString
+	case kind == "bool" && string(o.Value) != "null":
+		given.Type = remuda.TypeBoolean
+	case kind == "number" && isInteger(o.Value):
+		given.Type = remuda.TypeInteger
+	default:
+		text, err := json.Marshal(string(o.Value)) // Code is text.
+		if err == nil {
+			given.Value = text
+		}
+	}
+	return given
+}
+
+func isInteger(value json.RawMessage) bool {
+	var n int64
+	return json.Unmarshal(value, &n) == nil && string(value) != "null"
+}
+
+// longestShown bounds what is printed of a value.
+const longestShown = 200
+
+func shown(o remuda.RunOutput) string {
+	if o.Sensitive {
+		return "(secret)"
+	}
+	if len(o.Value) > longestShown {
+		return string(o.Value[:longestShown]) + "…"
+	}
+	return string(o.Value)
+}
+
+// secretsIn are the texts in a secret value, each of which is hidden: itself, and what it consists of.
+func secretsIn(value json.RawMessage) []string {
+	var found []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			if len(v) >= remuda.ShortestSecret {
+				found = append(found, v)
+			}
+		case json.Number:
+			if len(v) >= remuda.ShortestSecret {
+				found = append(found, v.String())
+			}
+		case []any:
+			for _, element := range v {
+				walk(element)
+			}
+		case map[string]any:
+			for _, element := range v {
+				walk(element)
+			}
+		}
+	}
+	if decoded, err := decode(value); err == nil {
+		walk(decoded)
+	}
+	return found
+}

@@ -1,0 +1,11 @@
+//go:build unix
+
+package tofu
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+func signalOf(status syscall.WaitStatus) string { return unix.SignalName(status.Signal()) }

@@ -1,0 +1,5 @@
+package tofu
+
+import "syscall"
+
+func signalOf(syscall.WaitStatus) string { return "" }
