@@ -122,9 +122,9 @@ type View interface {
 	// began before them is under way, so that whoever reads on from an id misses none.
 	LastEvent(ctx context.Context) (id int64, held bool, err error)
 
-	// Claimable answers the next task for a runner of these classes with these capabilities under every limit, as far as
-	// a move needs it; remuda.NotFound for none.
-	Claimable(ctx context.Context, classes, capabilities []string) (TaskRow, error)
+	// Claimable answers the next tasks for a runner of these classes with these capabilities under every limit, as far as
+	// a move needs them: at least one when there is any, and at most so many.
+	Claimable(ctx context.Context, classes, capabilities []string, most int) ([]TaskRow, error)
 	// Waiting names the classes in which a main lane waits, and what capabilities the lane needs; of one organization's
 	// lanes, or of all.
 	Waiting(ctx context.Context, organization string) ([]LaneKey, error)

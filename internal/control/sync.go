@@ -205,9 +205,9 @@ func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (seen sight, err er
 		if seen, err = d.see(ctx, v, s); err != nil || !seen.takes() {
 			return err
 		}
-		_, err = v.Claimable(ctx, seen.classes, strings.Fields(seen.runner.Capabilities))
-		claimable = err == nil
-		return ignoreAbsent(err)
+		found, err := v.Claimable(ctx, seen.classes, strings.Fields(seen.runner.Capabilities), 1)
+		claimable = len(found) > 0
+		return err
 	})
 	if err != nil || !claimable {
 		return seen, err
@@ -224,23 +224,24 @@ func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (seen sight, err er
 // fill gives the runner's free slots the best tasks that it may take, each as a new attempt. When it has no slot for
 // more, it wakes another runner of the class.
 func (t *transition) fill(ctx context.Context, s *sight) error {
-	for n := 0; s.takes(); n++ {
-		if n == maxClaims {
-			return nil // the next sync takes more
-		}
-		task, err := t.Claimable(ctx, s.classes, strings.Fields(s.runner.Capabilities))
-		if err != nil {
-			return ignoreAbsent(err)
-		}
-		attempt, err := t.lease(ctx, &task, &s.runner)
-		if err != nil {
+	capabilities := strings.Fields(s.runner.Capabilities)
+	for left := maxClaims; left > 0 && s.takes(); { // the next sync takes more
+		tasks, err := t.Claimable(ctx, s.classes, capabilities, min(left, s.room))
+		if err != nil || len(tasks) == 0 {
 			return err
 		}
-		s.live = append(s.live, attempt)
-		s.room--
-		t.wake(runnerTopic(s.runner.ID), everyone) // its newest sync delivers this, should it not be the one that claims
+		left -= len(tasks)
+		for _, task := range tasks {
+			attempt, err := t.lease(ctx, &task, &s.runner)
+			if err != nil {
+				return err
+			}
+			s.live = append(s.live, attempt)
+			s.room--
+		}
+		t.wake(runnerTopic(s.runner.ID), everyone) // its newest sync delivers these, should it not be the one that claims
 		if !s.takes() {
-			t.wake(classTopic(task.ClassID), 1)
+			t.wake(classTopic(tasks[len(tasks)-1].ClassID), 1)
 		}
 	}
 	return nil
@@ -303,13 +304,6 @@ func (d RunnerDoor) lost(ctx context.Context, claim string) (bool, error) {
 		return false, fmt.Errorf("look up claim %s: %w", claim, err)
 	}
 	return attempt.State == remuda.AttemptLost || attempt.RunnerID != d.id, nil
-}
-
-func ignoreAbsent(err error) error {
-	if errors.Is(err, remuda.NotFound) {
-		return nil
-	}
-	return err
 }
 
 // lease gives a queued task to a runner as a new attempt.

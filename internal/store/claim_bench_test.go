@@ -125,7 +125,7 @@ func BenchmarkClaim(b *testing.B) {
 				b.Run("look", func(b *testing.B) {
 					err := s.Read(b.Context(), func(v control.View) error {
 						for b.Loop() {
-							if _, err := v.Claimable(b.Context(), []string{w.class.ID}, []string{"job"}); err != nil {
+							if _, err := v.Claimable(b.Context(), []string{w.class.ID}, []string{"job"}, 1); err != nil {
 								return err
 							}
 						}

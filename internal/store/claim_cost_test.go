@@ -28,7 +28,7 @@ func TestAClaimCostsTheSameHoweverMuchIsQueued(t *testing.T) {
 		for range 200 {
 			begun := time.Now()
 			read(t, s, func(v control.View) (control.TaskRow, error) {
-				return v.Claimable(t.Context(), []string{w.class.ID}, []string{"job"})
+				return claimable(t.Context(), v, []string{w.class.ID}, []string{"job"})
 			})
 			took = append(took, time.Since(begun))
 		}

@@ -1,30 +1,33 @@
 package store_test
 
 import (
-	"context"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/store"
 )
 
-// planned is how SQLite finds the next task, one line for each step.
-func planned(t *testing.T, dir string, classes ...string) string {
+// planned is how SQLite finds the next tasks, one line for each step.
+func planned(t *testing.T, dir string, most int, classes ...string) string {
 	t.Helper()
-	texts, args := store.Asked(func(v control.View) { _, _ = v.Claimable(context.Background(), classes, []string{"job", "docker"}) })
-	if len(texts) != 1 {
-		t.Fatalf("a claim asks %d times", len(texts))
+	texts, args := store.ClaimTexts("a lane", classes, []string{"job", "docker"}, most)
+	var steps []string
+	for i, text := range texts {
+		steps = append(steps, explained(t, dir, text, args[i])...)
 	}
-	text := regexp.MustCompile(`\$(\d+)`).ReplaceAllString(texts[0], "?$1")
-	rows, err := file(t, filepath.Join(dir, "remuda.db")).QueryContext(t.Context(), "explain query plan "+text, args[0]...)
+	return strings.Join(steps, "\n")
+}
+
+func explained(t *testing.T, dir, text string, args []any) (steps []string) {
+	t.Helper()
+	text = regexp.MustCompile(`\$(\d+)`).ReplaceAllString(text, "?$1")
+	rows, err := file(t, filepath.Join(dir, "remuda.db")).QueryContext(t.Context(), "explain query plan "+text, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	var steps []string
 	for rows.Next() {
 		var id, parent, unused int
 		var step string
@@ -36,7 +39,7 @@ func planned(t *testing.T, dir string, classes ...string) string {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(steps, "\n")
+	return steps
 }
 
 func TestAClaimInSQLiteWalksIndexesWhateverIsKnownOfTheTables(t *testing.T) {
@@ -56,7 +59,9 @@ func TestAClaimInSQLiteWalksIndexesWhateverIsKnownOfTheTables(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				wantWalk(t, known, planned(t, dir, w.class.ID))
+				for _, most := range []int{1, 64} {
+					wantWalk(t, known, planned(t, dir, most, w.class.ID))
+				}
 			}
 		})
 	}

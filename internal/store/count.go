@@ -3,56 +3,70 @@ package store
 import (
 	"slices"
 	"strings"
+
+	"github.com/remuda-dev/remuda/internal/control"
 )
 
 // counter is a row that counts running tasks.
 type counter struct{ table, id string }
 
 // counted are the tables with counters, in the order in which transactions lock their rows: none waits for another
-// that waits for it. Lanes, by which the next claim of the same transaction goes, are counted before, and at once.
+// that waits for it. Lanes are counted before them.
 func counted() []string { return []string{"organizations", "projects", "resource_classes"} }
 
-// count adds to a counter; nothing when there is nothing to add. PostgreSQL gathers, so that a row that everybody
-// counts in is held only at the very end.
-func (q *query) count(c counter, running int) error {
-	switch {
-	case running == 0:
-		return nil
-	case q.postgres != nil && q.postgres.defers:
-		q.postgres.gather(c, running)
-		return nil
-	}
-	_, err := q.exec(counting(c), c.id, running)
-	return err
+// taking is a main lane that tasks were claimed from, or whose tasks ended.
+type taking struct {
+	class, project, lane string
+	ends                 bool
 }
 
-func counting(c counter) string {
-	return "update " + c.table + " set running = running + $2 where id = $1"
+// taken is how many they were.
+type taken struct {
+	queued, running int
+	at              control.Micros
 }
 
-// gather adds to what is to be counted.
-func (s *postgresSession) gather(c counter, running int) {
-	if s.counts == nil {
-		s.counts = map[counter]int{}
-	}
-	s.counts[c] += running
+// tally is what is still to be counted. It is gathered until somebody goes by it, or to the end of the transaction: a row
+// that everybody counts in is written once for all that are carried out together, and held for as short as can be.
+type tally struct {
+	running map[counter]int
+	lanes   map[taking]taken
 }
 
-// counts writes what was gathered, at the end.
-func (q *query) counts() {
-	if q.postgres == nil {
-		return
+func (t *tally) count(c counter, running int) {
+	if t.running == nil {
+		t.running = map[counter]int{}
 	}
-	for _, c := range q.postgres.gathered() {
-		q.postgres.later(false, counting(c), []any{c.id, q.postgres.counts[c]})
-	}
-	clear(q.postgres.counts)
+	t.running[c] += running
 }
 
-// gathered are the counters to which something is to be added, in the order in which they are locked.
-func (s *postgresSession) gathered() []counter {
-	sorted := make([]counter, 0, len(s.counts))
-	for c, running := range s.counts {
+func (t *tally) take(from taking, n taken) {
+	if t.lanes == nil {
+		t.lanes = map[taking]taken{}
+	}
+	known := t.lanes[from]
+	t.lanes[from] = taken{known.queued + n.queued, known.running + n.running, max(known.at, n.at)}
+}
+
+// add takes in what another one gathered.
+func (t *tally) add(other tally) {
+	for c, running := range other.running {
+		t.count(c, running)
+	}
+	for from, n := range other.lanes {
+		t.take(from, n)
+	}
+}
+
+func (t *tally) clear() {
+	clear(t.running)
+	clear(t.lanes)
+}
+
+// counters are those to which something is to be added, in the order in which they are locked.
+func (t *tally) counters() []counter {
+	sorted := make([]counter, 0, len(t.running))
+	for c, running := range t.running {
 		if running != 0 {
 			sorted = append(sorted, c)
 		}
@@ -67,16 +81,73 @@ func (s *postgresSession) gathered() []counter {
 	return sorted
 }
 
+// takings are the lanes in the order in which they are locked.
+func (t *tally) takings() []taking {
+	sorted := make([]taking, 0, len(t.lanes))
+	for from := range t.lanes {
+		sorted = append(sorted, from)
+	}
+	slices.SortFunc(sorted, func(a, b taking) int {
+		return strings.Compare(a.class+a.project+a.lane, b.class+b.project+b.lane)
+	})
+	return sorted
+}
+
+// gather makes what others had counted one with what this change counts.
+func (q *query) gather() {
+	if len(q.others.running)+len(q.others.lanes) == 0 {
+		return
+	}
+	q.tally.add(q.others)
+	q.others.clear()
+	q.changes++
+}
+
+// countLanes writes what was gathered of lanes.
+func (q *query) countLanes() error {
+	q.gather()
+	for _, from := range q.tally.takings() {
+		text, args := q.tally.lanes[from].counting(from)
+		if err := q.later(false, text, args...); err != nil {
+			return err
+		}
+	}
+	clear(q.tally.lanes)
+	return nil
+}
+
+// counts writes all that was gathered.
+func (q *query) counts() error {
+	if err := q.countLanes(); err != nil {
+		return err
+	}
+	for _, c := range q.tally.counters() {
+		err := q.later(false, "update "+c.table+" set running = running + $2 where id = $1", c.id, q.tally.running[c])
+		if err != nil {
+			return err
+		}
+	}
+	clear(q.tally.running)
+	return nil
+}
+
+// settle has the next statement see what was counted. PostgreSQL holds the rows that everybody counts in only at the end:
+// whoever goes by them adds what was gathered.
+func (q *query) settle() error {
+	if q.postgres != nil {
+		return q.countLanes()
+	}
+	return q.counts()
+}
+
 // running is what a row counts as running, with what this transaction has gathered for it: the rows themselves are not
 // to be locked before the end. mark adds an argument to the text.
 func (q *query) running(table, alias string, mark func(any) string) string {
-	if q.postgres == nil {
-		return alias + ".running"
-	}
+	q.gather()
 	var more strings.Builder
-	for _, c := range q.postgres.gathered() {
+	for _, c := range q.tally.counters() {
 		if c.table == table {
-			more.WriteString(" when " + mark(c.id) + " then cast(" + mark(q.postgres.counts[c]) + " as bigint)")
+			more.WriteString(" when " + mark(c.id) + " then cast(" + mark(q.tally.running[c]) + " as bigint)")
 		}
 	}
 	if more.Len() == 0 {

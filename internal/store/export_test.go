@@ -1,11 +1,5 @@
 package store
 
-import (
-	"context"
-
-	"github.com/remuda-dev/remuda/internal/control"
-)
-
 // OlderVersion lets tests compare versions.
 var OlderVersion = olderVersion
 
@@ -21,34 +15,8 @@ func (s *Store) Outage() bool {
 	return away
 }
 
-// Asked are the texts of the queries of a look, with their arguments, which find nothing.
-func Asked(look func(control.View)) (texts []string, args [][]any) {
-	r := &recorder{}
-	look(view{&query{session: r, shapes: shapes{}}})
-	return r.texts, r.args
-}
-
-// recorder is a session that answers nothing.
-type recorder struct {
-	texts []string
-	args  [][]any
-}
-
-func (r *recorder) note(text string, args []any) {
-	r.texts, r.args = append(r.texts, text), append(r.args, args)
-}
-
-func (r *recorder) execute(text string, args []any) (int64, error) {
-	r.note(text, args)
-	return 0, nil
-}
-
-func (r *recorder) collect(_ context.Context, _ any, text string, args []any) error {
-	r.note(text, args)
-	return nil
-}
-
-func (r *recorder) first(_ any, _ shapes, text string, args []any) (bool, error) {
-	r.note(text, args)
-	return false, nil
+// ClaimTexts are the queries of a claim: which lanes are next, and, of the lane with an id, the first tasks.
+func ClaimTexts(lane string, classes, capabilities []string, most int) (texts []string, args [][]any) {
+	lanes, asked := view{&query{shapes: shapes{}}}.lanesText(classes, capabilities, most)
+	return []string{lanes, headsOfLane}, [][]any{asked, {lane, most}}
 }

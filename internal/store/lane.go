@@ -62,7 +62,7 @@ const sideWaits = `exists (select 1 from lanes s where s.main_id = lanes.id and 
 func (t tx) countLane(task control.TaskRow, queued, running int) (err error) {
 	switch {
 	case running != 0:
-		return t.turn(task, queued, running)
+		t.turn(task, queued, running)
 	case queued > 0:
 		err = t.later(false, `update lanes set queued = queued + $2, waits = true where id = $1`, task.LaneID, queued)
 	case queued < 0:
@@ -71,21 +71,25 @@ func (t tx) countLane(task control.TaskRow, queued, running int) (err error) {
 	return err
 }
 
-// turn counts what a project runs in each of its main lanes in the class, since all of them take turns as one: one of weight
-// w is claimed from w times, then the others of its level come first. One of them may be the task's own.
-func (t tx) turn(task control.TaskRow, queued, running int) (err error) {
+// turn has what a project runs counted in each of its main lanes in the class. One of them may be the task's own.
+func (t tx) turn(task control.TaskRow, queued, running int) {
+	from := taking{class: task.ClassID, project: task.ProjectID, lane: task.LaneID, ends: running < 0}
+	t.tally.take(from, taken{queued: queued, running: running, at: task.StartedAt})
+}
+
+// counting counts tasks in each of their project's main lanes in the class, since all of them take turns as one: one of
+// weight w is claimed from w times, then the others of its level come first.
+func (n taken) counting(from taking) (text string, args []any) {
 	const counts = `update lanes set project_running = project_running + $3, level = (project_running + $3) / weight,
 			running = running + case when id = $4 then $3 else 0 end,
 			queued = queued + case when id = $4 then cast($5 as bigint) else 0 end,`
 	const where = ` where class_id = $1 and project_id = $2 and concurrency_group = ''`
-	if running < 0 {
-		err = t.later(false, counts+` waits = waits or id = $4 and queued + $5 > 0`+where, task.ClassID, task.ProjectID, running, task.LaneID, queued)
-		return err
+	args = []any{from.class, from.project, n.running, from.lane, n.queued}
+	if from.ends {
+		return counts + ` waits = waits or id = $4 and queued + $5 > 0` + where, args
 	}
-	err = t.later(false, counts+` waits = case when id = $4 then queued + $5 > 0 or `+sideWaits+` else waits end, turns = (turns + 1) % weight,
-			turn_at = case when turns + 1 >= weight then cast($6 as bigint) else turn_at end`+where,
-		task.ClassID, task.ProjectID, running, task.LaneID, queued, task.StartedAt)
-	return err
+	return counts + ` waits = case when id = $4 then queued + $5 > 0 or ` + sideWaits + ` else waits end, turns = (turns + $3) % weight,
+			turn_at = case when turns + $3 >= weight then cast($6 as bigint) else turn_at end` + where, append(args, n.at)
 }
 
 // countGroup counts a task of a group: its side lane, its project's turns, the group, and which of the group's lanes
@@ -107,9 +111,7 @@ func (t tx) countGroup(task control.TaskRow, queued, running int) error {
 		return err
 	}
 	if running != 0 {
-		if err := t.turn(task, 0, running); err != nil {
-			return err
-		}
+		t.turn(task, 0, running)
 		if err := t.later(false, `update groups set running = running + $2 where id = $1`, task.GroupID, running); err != nil {
 			return err
 		}

@@ -206,7 +206,9 @@ func (c *cutOff) Unwrap() error { return c.error }
 
 // commit sends what waits, and the commit with it.
 func (s *postgresSession) commit(q *query) error {
-	q.counts()
+	if err := q.counts(); err != nil {
+		return err
+	}
 	if !s.sent && !s.changed {
 		return nil // nothing was asked for
 	}
@@ -284,35 +286,6 @@ func unknown(err error) error {
 func isNetwork(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
-}
-
-// claimable finds the next task, and keeps it from everybody else until the transaction ends. Whoever finds nothing
-// keeps nobody waiting, unless tasks are being claimed all the time. A task that someone else is changing is passed
-// over; when there are only such, it looks again a few times.
-func (q *query) claimable(into any, text string, args ...any) error {
-	s := q.postgres
-	if s == nil || !s.locks {
-		return q.one(into, text, args...)
-	}
-	for range 3 {
-		if !s.claims && !s.store.isClaiming() {
-			if err := q.one(into, text, args...); err != nil {
-				return err
-			}
-		}
-		s.claim()
-		err := q.one(into, text+" for no key update of t skip locked", args...)
-		if err == nil {
-			s.store.claimed.Store(time.Now().UnixNano())
-		}
-		if !errors.Is(err, remuda.NotFound) {
-			return err
-		}
-		if err := q.one(into, text, args...); err != nil {
-			return err
-		}
-	}
-	return remuda.NotFound
 }
 
 // isClaiming says whether a task was claimed just now.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/georgysavva/scany/v2/dbscan"
-	"github.com/georgysavva/scany/v2/pgxscan"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -27,29 +25,19 @@ type postgresSession struct {
 	defers  bool   // what can wait for its answer waits
 	locks   bool   // what is read in order to change it is locked
 	claims  bool   // no other claim is decided until the end
-	counts  map[counter]int
-	events  int64 // written so far
-	shown   int64 // the newest event that was read
-	changed bool  // something is to be made durable
+	events  int64  // written so far
+	shown   int64  // the newest event that was read
+	changed bool   // something is to be made durable
 }
 
 // postgresKnown is what one transaction leaves for the next.
 type postgresKnown struct {
 	shapes   shapes
 	scanners map[string]*scanner
-	lists    *pgxscan.API
 }
 
 func newPostgresKnown() *postgresKnown {
-	tolerant, err := pgxscan.NewDBScanAPI(dbscan.WithAllowUnknownColumns(true))
-	if err != nil {
-		panic(err) // the options are constant
-	}
-	lists, err := pgxscan.NewAPI(tolerant)
-	if err != nil {
-		panic(err)
-	}
-	return &postgresKnown{shapes: shapes{}, scanners: map[string]*scanner{}, lists: lists}
+	return &postgresKnown{shapes: shapes{}, scanners: map[string]*scanner{}}
 }
 
 // add puts a statement behind those that wait.
@@ -114,32 +102,35 @@ func (s *postgresSession) execute(text string, args []any) (changed int64, err e
 
 // collect goes on until the transaction's own end, whatever becomes of the caller: an answer that is cut off costs the
 // connection.
-func (s *postgresSession) collect(_ context.Context, into any, text string, args []any) error {
-	s.add(false, text, args)
-	return s.send(func(results pgx.BatchResults) error {
-		rows, err := results.Query()
-		if err == nil {
-			err = s.known.lists.ScanAll(into, rows)
-		}
-		return kindedIf(err, text)
+func (s *postgresSession) collect(_ context.Context, into any, shapes shapes, text string, args []any) error {
+	return s.ask(text, args, func(rows pgx.Rows, columns func() ([]string, error)) error {
+		return s.scanner(text).all(rows, columns, shapes, into)
 	})
 }
 
 func (s *postgresSession) first(into any, shapes shapes, text string, args []any) (found bool, err error) {
+	err = s.ask(text, args, func(rows pgx.Rows, columns func() ([]string, error)) error {
+		if found = rows.Next(); !found {
+			return nil
+		}
+		return s.scanner(text).scan(rows, columns, shapes, into)
+	})
+	return found, err
+}
+
+// ask sends a query with all that waits, and has take read its rows.
+func (s *postgresSession) ask(text string, args []any, take func(rows pgx.Rows, columns func() ([]string, error)) error) error {
 	s.add(false, text, args)
-	err = s.send(func(results pgx.BatchResults) error {
+	return s.send(func(results pgx.BatchResults) error {
 		rows, err := results.Query()
 		if err != nil {
 			return postgresKinded(err, text)
 		}
 		defer rows.Close()
-		if found = rows.Next(); found {
-			err = s.scanner(text).scan(rows, func() ([]string, error) { return names(rows), nil }, shapes, into)
-		}
+		err = take(rows, func() ([]string, error) { return names(rows), nil })
 		rows.Close()
 		return kindedIf(errors.Join(err, rows.Err()), text)
 	})
-	return found, err
 }
 
 func (s *postgresSession) scanner(text string) *scanner {

@@ -20,25 +20,47 @@ type query struct {
 	session
 	shapes   shapes
 	postgres *postgresSession // the session, when it is one of PostgreSQL
+	tally    tally            // of the change that is under way
+	others   tally            // of those before it in the same transaction
+	changes  int              // what was done so far that cannot be taken back but with the whole transaction
 }
 
 // session runs statements on one connection.
 type session interface {
 	execute(text string, args []any) (changed int64, err error)
-	collect(ctx context.Context, into any, text string, args []any) error
+	collect(ctx context.Context, into any, shapes shapes, text string, args []any) error
 	first(into any, shapes shapes, text string, args []any) (found bool, err error)
 }
 
 // exec is for statements that answer no rows; it tells how many they changed.
-func (q *query) exec(text string, args ...any) (int64, error) { return q.execute(text, args) }
-
-// all fills a slice with the rows. It may be long, so it ends with the caller's ctx.
-func (q *query) all(into any, text string, args ...any) error {
-	return q.collect(q.ctx, into, text, args)
+func (q *query) exec(text string, args ...any) (int64, error) {
+	q.changes++
+	return q.execute(text, args)
 }
 
-// one fills a struct or value with the first row, or is remuda.NotFound.
+// all fills a slice with the rows, and what was counted is part of them. It may be long, so it ends with the caller's ctx.
+func (q *query) all(into any, text string, args ...any) error {
+	if err := q.settle(); err != nil {
+		return err
+	}
+	return q.rows(into, text, args...)
+}
+
+// rows is all of a text that goes by nothing that is counted.
+func (q *query) rows(into any, text string, args ...any) error {
+	return q.collect(q.ctx, into, q.shapes, text, args)
+}
+
+// one fills a struct or value with the first row, or is remuda.NotFound. What was counted is part of it.
 func (q *query) one(into any, text string, args ...any) error {
+	if err := q.settle(); err != nil {
+		return err
+	}
+	return q.row(into, text, args...)
+}
+
+// row is one of a text that goes by nothing that is counted.
+func (q *query) row(into any, text string, args ...any) error {
 	found, err := q.first(into, q.shapes, text, args)
 	if err == nil && !found {
 		return remuda.NotFound
@@ -54,7 +76,7 @@ func (q *query) later(must bool, text string, args ...any) error {
 		q.postgres.later(must, text, args)
 		return nil
 	}
-	n, err := q.execute(text, args)
+	n, err := q.exec(text, args...)
 	if err == nil && must && n == 0 {
 		return remuda.NotFound
 	}

@@ -122,6 +122,28 @@ type scanner struct {
 	places []any
 }
 
+// scanned is what a scanner reads from.
+type scanned interface {
+	Next() bool
+	Scan(dest ...any) error
+}
+
+// all fills a slice, which into points to, with the rows that are left.
+func (s *scanner) all(rows scanned, columns func() ([]string, error), shapes shapes, into any) error {
+	slice := reflect.ValueOf(into).Elem()
+	kind := slice.Type().Elem()
+	for rows.Next() {
+		slice.Grow(1)
+		slice.SetLen(slice.Len() + 1)
+		one := slice.Index(slice.Len() - 1)
+		one.Set(reflect.Zero(kind))
+		if err := s.scan(rows, columns, shapes, one.Addr().Interface()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // scan fills a struct, or a single value, with the row that rows is at. A column that the struct does not know is from
 // a newer version beside this one.
 func (s *scanner) scan(rows interface{ Scan(...any) error }, columns func() ([]string, error), shapes shapes, into any) error {

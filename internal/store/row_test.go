@@ -137,8 +137,8 @@ func absentIsNotFound(t *testing.T, s control.Store) {
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, id) })
 	missing(t, s, func(v control.View) (control.TaskView, error) { return v.Deliverable(ctx, id) })
 	missing(t, s, func(v control.View) (control.AttemptView, error) { return v.Attempt(ctx, id) })
-	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, nil, nil) })
-	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Claimable(ctx, []string{id}, nil) })
+	missing(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, nil, nil) })
+	missing(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, []string{id}, nil) })
 }
 
 func takenIsAConflict(t *testing.T, s control.Store) {

@@ -8,7 +8,9 @@ import (
 
 // Demand looks at lanes and at the head of each, never at the tasks behind it.
 func (v view) Demand(_ context.Context, class string) (rows []control.DemandRow, err error) {
-	v.counts()
+	if err := v.counts(); err != nil {
+		return nil, err
+	}
 	var c conditions
 	c.parts = []string{"l.queued > 0"}
 	c.where("l.class_id = $?", class)

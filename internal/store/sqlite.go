@@ -32,7 +32,7 @@ func openDatabase(ctx context.Context, path, migration string) (*database, error
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	writes, err := sql.Open("sqlite", address(path)+"&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)")
+	writes, err := sql.Open("sqlite", address(path)+"&_pragma=wal_autocheckpoint(4000)&_pragma=cache_size(-16000)&_pragma=temp_store(MEMORY)")
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}

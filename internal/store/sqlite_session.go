@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/georgysavva/scany/v2/sqlscan"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -62,7 +61,7 @@ func (s *sqliteSession) execute(text string, args []any) (int64, error) {
 	return result.RowsAffected()
 }
 
-func (s *sqliteSession) collect(ctx context.Context, into any, text string, args []any) error {
+func (s *sqliteSession) collect(ctx context.Context, into any, shapes shapes, text string, args []any) error {
 	statement, err := s.prepare(text)
 	if err != nil {
 		return err
@@ -71,7 +70,8 @@ func (s *sqliteSession) collect(ctx context.Context, into any, text string, args
 	if err != nil {
 		return kinded(err, text)
 	}
-	if err := sqlscan.ScanAll(into, rows); err != nil {
+	err = statement.all(rows, rows.Columns, shapes, into)
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return kinded(err, text)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"testing"
@@ -235,8 +236,17 @@ func (w *town) take(ctx context.Context, tx control.Tx, classes ...string) (cont
 	return w.takeWith(ctx, tx, nil, classes...)
 }
 
+// claimable is the next task alone, or remuda.NotFound.
+func claimable(ctx context.Context, v control.View, classes, capabilities []string) (control.TaskRow, error) {
+	found, err := v.Claimable(ctx, classes, capabilities, 1)
+	if err != nil || len(found) == 0 {
+		return control.TaskRow{}, cmp.Or(err, error(remuda.NotFound))
+	}
+	return found[0], nil
+}
+
 func (w *town) takeWith(ctx context.Context, tx control.Tx, capabilities []string, classes ...string) (control.TaskRow, control.AttemptRow, error) {
-	task, err := tx.Claimable(ctx, classes, capabilities)
+	task, err := claimable(ctx, tx, classes, capabilities)
 	if err != nil {
 		return task, control.AttemptRow{}, err
 	}

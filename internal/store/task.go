@@ -2,21 +2,19 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
-	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
 const tasks = `select t.*, o.name as organization, p.name as project, n.name || '/' || c.name as class,
-	j.implementation, j.reader_id, coalesce(a.last_sign_at, 0) as last_sign_at, coalesce(g.name, '') as concurrency_group
+	j.implementation, coalesce(a.last_sign_at, 0) as last_sign_at, coalesce(g.name, '') as concurrency_group
 	from tasks t join organizations o on o.id = t.organization_id join projects p on p.id = t.project_id
 	join resource_classes c on c.id = t.class_id join namespaces n on n.id = c.namespace_id join jobs j on j.id = t.job_id
 	left join attempts a on a.id = t.attempt_id left join groups g on g.id = t.group_id`
 
 func (v view) TaskView(_ context.Context, id string) (row control.TaskView, err error) {
-	return row, v.one(&row, v.locked(tasks+` where t.id = $1`, " of t"), id)
+	return row, v.row(&row, v.locked(tasks+` where t.id = $1`, " of t"), id)
 }
 
 // movable are the columns that a move needs.
@@ -24,11 +22,11 @@ const movable = `t.id, t.job_id, t.organization_id, t.project_id, t.class_id, t.
 	t.lost_after, t.max_attempts, t.retry_interrupted, t.attempts, t.attempts_used, t.attempt_id, t.cancel_requested`
 
 func (v view) Movable(_ context.Context, id string) (row control.TaskRow, err error) {
-	return row, v.one(&row, v.locked(`select `+movable+` from tasks t where t.id = $1`, " of t"), id)
+	return row, v.row(&row, v.locked(`select `+movable+` from tasks t where t.id = $1`, " of t"), id)
 }
 
 func (v view) Deliverable(_ context.Context, id string) (row control.TaskView, err error) {
-	return row, v.one(&row, `select t.id, t.job_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
+	return row, v.row(&row, `select t.id, t.job_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
 		t.fork, n.name || '/' || c.name as class, j.implementation, t.task_index, t.task_total, t.timeout, t.cancel_grace, t.cancel_requested
 		from tasks t join organizations o on o.id = t.organization_id join projects p on p.id = t.project_id
 		join resource_classes c on c.id = t.class_id join namespaces n on n.id = c.namespace_id join jobs j on j.id = t.job_id
@@ -57,62 +55,15 @@ func (v view) Attempts(_ context.Context, task string) (rows []control.AttemptVi
 }
 
 func (v view) LiveAttempts(_ context.Context, runner string) (rows []control.AttemptView, err error) {
-	return rows, v.all(&rows, `select a.id, a.task_id, a.number, a.runner_id, a.state, a.lost_after, a.claimed_at, a.begun_at,
+	return rows, v.rows(&rows, `select a.id, a.task_id, a.number, a.runner_id, a.state, a.lost_after, a.claimed_at, a.begun_at,
 		a.last_sign_at, t.cancel_requested from attempts a join tasks t on t.id = a.task_id
 		where a.runner_id = $1 and a.state in ('claimed', 'begun') order by a.id`, runner)
 }
 
 func (v view) Attempt(_ context.Context, id string) (row control.AttemptView, err error) {
-	return row, v.one(&row, v.locked(`select a.id, a.task_id, a.runner_id, a.state, a.reason, a.detail, a.begun_at, a.ended_at, a.last_sign_at,
+	return row, v.row(&row, v.locked(`select a.id, a.task_id, a.runner_id, a.state, a.reason, a.detail, a.begun_at, a.ended_at, a.last_sign_at,
 		t.cancel_requested from attempts a join tasks t on t.id = a.task_id where a.id = $1`, " of t, a"), id)
 }
-
-// Claimable looks at the main lanes of each class in the order of their turns, until one is under every limit; then at
-// the first tasks of its own and of the groups behind it: never at what waits behind those, or at a group that is full.
-func (v view) Claimable(_ context.Context, classes, capabilities []string) (row control.TaskRow, err error) {
-	if len(classes) == 0 {
-		return row, remuda.NotFound
-	}
-	var args []any
-	mark := func(value any) string {
-		args = append(args, value)
-		return fmt.Sprintf("$%d", len(args))
-	}
-	met := `l.capabilities`
-	for _, capability := range capabilities {
-		met = `replace(` + met + `, ` + mark(" "+capability+" ") + `, '')`
-	}
-	running := strings.NewReplacer("$met", met, "o.running", v.running("organizations", "o", mark),
-		"p.running", v.running("projects", "p", mark), "c.running", v.running("resource_classes", "c", mark)).Replace(bestLane)
-	best := make([]string, len(classes))
-	for i, class := range classes {
-		best[i] = `select * from (` + strings.ReplaceAll(running, "$class", "cast("+mark(class)+" as text)") + `) b`
-	}
-	return row, v.claimable(&row, `select `+movable+` from tasks t where t.state = 'queued' and t.id = (
-		select f.id from tasks f where f.state = 'queued' and f.lane_id = (
-			select case when m.side is null or m.own <= m.side then m.id else
-				(select s.id from lanes s where s.main_id = m.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) end
-			from (select b.id,
-				(select q.rank from tasks q where q.lane_id = b.id and q.state = 'queued' order by q.rank, q.id limit 1) as own,
-				(select s.head from lanes s where s.main_id = b.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) as side
-				from (`+strings.Join(best, " union all ")+` order by level, turn_at, id limit 1) b) m)
-		order by f.rank, f.id limit 1)`, args...)
-}
-
-// bestLane is the main lane of a class whose turn it is. Its form holds SQLite to one way, whatever it knows of the tables:
-// the lanes come alone, so that they come in their order; casts keep it from planning anew for every value; and where the
-// other tables were joined, it would first read one whole into a filter.
-const bestLane = `select l.id, l.level, l.turn_at from lanes l
-	where l.class_id = $class and l.waits and (l.capabilities = '' or $met = '')
-		and (select c.task_limit = 0 or c.running < c.task_limit from resource_classes c where c.id = $class)
-		and 1 = (select 1 from projects p cross join organizations o cross join resource_classes c cross join namespaces n
-			where p.id = l.project_id and (p.task_limit = 0 or p.running < p.task_limit)
-				and o.id = p.organization_id and (o.task_limit = 0 or o.running < o.task_limit)
-				and c.id = l.class_id and (c.allow_forks or not (p.visibility = 'public' and p.builds_forks))
-				and n.id = c.namespace_id
-				and (n.organization_id = p.organization_id or c.access = 'all' or c.access = 'some' and exists
-					(select 1 from class_access a where a.class_id = c.id and a.organization_id = p.organization_id)))
-	order by l.level, l.turn_at, l.id limit 1`
 
 func (v view) Waiting(_ context.Context, organization string) (rows []control.LaneKey, err error) {
 	var c conditions

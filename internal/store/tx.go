@@ -50,14 +50,15 @@ func (t tx) Count(_ context.Context, task control.TaskRow, queued, running int) 
 		{"projects", task.ProjectID},
 		{"resource_classes", task.ClassID},
 	} {
-		if err := t.count(c, running); err != nil {
-			return err
-		}
+		t.tally.count(c, running)
 	}
 	return nil
 }
 
 func (t tx) Weigh(_ context.Context, project string, weight int) error {
+	if err := t.settle(); err != nil {
+		return err
+	}
 	return t.later(false, `update lanes set weight = $2, level = project_running / $2, turns = 0 where project_id = $1`, project, weight)
 }
 

@@ -56,9 +56,11 @@ func (c *conditions) clause() string {
 
 func (v view) Get(_ context.Context, row control.Row, id string) error {
 	if _, counts := v.shapes.of(reflect.Indirect(reflect.ValueOf(row)).Type()).fields["running"]; counts {
-		v.counts() // what was counted so far is part of it
+		if err := v.counts(); err != nil { // what was counted so far is part of it
+			return err
+		}
 	}
-	return v.one(row, v.locked(`select * from `+row.Table()+` where id = $1`, ""), id)
+	return v.row(row, v.locked(`select * from `+row.Table()+` where id = $1`, ""), id)
 }
 
 func (v view) OrganizationByName(_ context.Context, name string) (row control.OrganizationRow, err error) {
@@ -137,7 +139,7 @@ const tokens = `select t.*, coalesce(n.name || '/' || c.name, '') as class, coal
 	left join organizations o on o.id = t.organization_id left join organizations co on co.id = n.organization_id`
 
 func (v view) TokenByHash(_ context.Context, hash []byte) (row control.TokenView, err error) {
-	return row, v.one(&row, tokens+` where t.hash = $1`, hash)
+	return row, v.row(&row, tokens+` where t.hash = $1`, hash)
 }
 
 func (v view) Tokens(_ context.Context, f control.TokenQuery) (rows []control.TokenView, err error) {
@@ -150,7 +152,7 @@ func (v view) Tokens(_ context.Context, f control.TokenQuery) (rows []control.To
 }
 
 func (v view) RunnerByTokenHash(_ context.Context, hash []byte) (row control.RunnerRow, err error) {
-	return row, v.one(&row, `select * from runners where token_hash = $1`, hash)
+	return row, v.row(&row, `select * from runners where token_hash = $1`, hash)
 }
 
 func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.RunnerView, err error) {
@@ -184,7 +186,7 @@ func (v view) RunnerStates(_ context.Context, class string, since, now control.M
 }
 
 func (v view) RunnerClasses(_ context.Context, runner string) (ids []string, err error) {
-	return ids, v.all(&ids, `select x.class_id from runner_classes x join tokens t on t.id = x.token_id
+	return ids, v.rows(&ids, `select x.class_id from runner_classes x join tokens t on t.id = x.token_id
 		where x.runner_id = $1 and t.revoked_at = 0 order by x.class_id`, runner)
 }
 

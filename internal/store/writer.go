@@ -147,12 +147,40 @@ func (w *writer) commit(batch []*ask) {
 }
 
 // carryOut makes one transaction of a batch. Its error means that nothing of the batch happened.
+//
+// It first goes without savepoints, each of which costs a copy of every page that is written under it. Only when a change
+// fails that had begun to write, which is rare, does all begin again with them.
 func (w *writer) carryOut(batch []*ask, outcomes []error) error {
+	begun := make([]bool, len(batch))
+	for i, a := range batch {
+		switch {
+		case a.ctx.Err() != nil:
+			outcomes[i] = a.ctx.Err()
+		case !a.taken.CompareAndSwap(false, true):
+			outcomes[i] = context.Canceled
+		default:
+			begun[i] = true
+		}
+	}
+	err := w.transact(batch, begun, outcomes, united)
+	if errors.Is(err, errSpoiled) {
+		err = w.transact(batch, begun, outcomes, apart)
+	}
+	return err
+}
+
+// errSpoiled says that a change of a batch failed, and that what it wrote cannot be told from what others wrote.
+var errSpoiled = errors.New("a change failed after it had written")
+
+func (w *writer) transact(batch []*ask, begun []bool, outcomes []error, attempt func(*query, *ask) (bool, error)) error {
 	q := &query{ctx: detached(), session: w.session, shapes: w.session.shapes} // a caller that goes away must not end what others are part of
 	if _, err := q.exec("begin immediate"); err != nil {
 		return err
 	}
 	for i, a := range batch {
+		if !begun[i] {
+			continue
+		}
 		whole, err := attempt(q, a)
 		outcomes[i] = err
 		if !whole {
@@ -162,26 +190,41 @@ func (w *writer) carryOut(batch []*ask, outcomes []error) error {
 			return err
 		}
 	}
-	_, err := q.exec("commit")
+	err := q.counts()
+	if err == nil {
+		_, err = q.exec("commit")
+	}
 	if err != nil {
 		_, _ = q.exec("rollback") // it may be over already
 	}
 	return err
 }
 
-// attempt carries out one change, or none of it. It is not whole when the transaction around it is broken.
-func attempt(q *query, a *ask) (whole bool, err error) {
-	if err := a.ctx.Err(); err != nil {
-		return true, err
+// united carries out one change among others. It is not whole when it failed, and the others have to begin again.
+func united(q *query, a *ask) (whole bool, err error) {
+	before := q.changes
+	err = protect(a.change, q)
+	switch {
+	case err == nil:
+		q.others.add(q.tally)
+	case q.changes != before || errors.Is(err, remuda.Unavailable):
+		return false, errSpoiled
 	}
-	if !a.taken.CompareAndSwap(false, true) {
-		return true, context.Canceled
-	}
+	q.tally.clear()
+	return true, err
+}
+
+// apart carries out one change, or none of it. It is not whole when the transaction around it is broken.
+func apart(q *query, a *ask) (whole bool, err error) {
 	if _, err := q.exec("savepoint change"); err != nil {
 		return false, err
 	}
 	outcome := protect(a.change, q)
+	if outcome == nil {
+		outcome = q.counts()
+	}
 	if outcome != nil {
+		q.tally.clear()
 		if _, err := q.exec("rollback to change"); err != nil {
 			return false, errors.Join(outcome, err)
 		}

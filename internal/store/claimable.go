@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/remuda-dev/remuda/internal/control"
+)
+
+// claimTries is how often a claim looks again that found only tasks which somebody else is changing.
+const claimTries = 3
+
+// Claimable looks at the main lanes of each class in the order of their turns, as far as they are under every limit; then
+// at the first tasks of those whose turns come: never at what waits behind those, or at a group that is full.
+func (v view) Claimable(_ context.Context, classes, capabilities []string, most int) (rows []control.TaskRow, err error) {
+	if len(classes) == 0 || most <= 0 {
+		return nil, nil
+	}
+	if err := v.settle(); err != nil {
+		return nil, err
+	}
+	for range claimTries {
+		lanes, err := v.nextLanes(classes, capabilities, most)
+		if err != nil || len(lanes) == 0 {
+			return nil, err
+		}
+		for _, share := range control.TakeTurns(lanes, most) {
+			if err := v.heads(&rows, share); err != nil {
+				return nil, err
+			}
+		}
+		if len(rows) > 0 || v.postgres == nil || !v.postgres.locks {
+			break
+		}
+	}
+	if len(rows) > 0 && v.postgres != nil && v.postgres.locks {
+		v.postgres.store.claimed.Store(time.Now().UnixNano())
+	}
+	return rows, nil
+}
+
+// nextLanes are the lanes whose turns come next. Whoever finds none keeps nobody waiting, unless tasks are being claimed
+// all the time; who finds some decides about them alone.
+func (v view) nextLanes(classes, capabilities []string, most int) (lanes []control.LaneTurn, err error) {
+	text, args := v.lanesText(classes, capabilities, most)
+	if s := v.postgres; s != nil && s.locks && !s.claims {
+		if !s.store.isClaiming() {
+			if err := v.rows(&lanes, text, args...); err != nil || len(lanes) == 0 {
+				return nil, err
+			}
+		}
+		s.claim()
+	}
+	lanes = nil
+	return lanes, v.rows(&lanes, text, args...)
+}
+
+// heads adds the first tasks of a lane, and keeps them from everybody else until the transaction ends. A task that
+// someone else is changing is passed over.
+func (v view) heads(rows *[]control.TaskRow, share control.Share) error {
+	text := headsOfLane
+	if v.postgres != nil && v.postgres.locks {
+		text += " for no key update of t skip locked"
+	}
+	return v.rows(rows, text, share.Lane, share.Tasks)
+}
+
+// headsOfLane are the first tasks of a main lane; of the group behind it that is next, where that comes before.
+const headsOfLane = `select ` + movable + ` from tasks t where t.state = 'queued' and t.lane_id = (
+		select case when m.side is null or m.own <= m.side then m.id else
+			(select s.id from lanes s where s.main_id = m.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) end
+		from (select b.id,
+			(select q.rank from tasks q where q.lane_id = b.id and q.state = 'queued' order by q.rank, q.id limit 1) as own,
+			(select s.head from lanes s where s.main_id = b.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) as side
+			from lanes b where b.id = $1) m)
+	order by t.rank, t.id limit cast($2 as bigint)`
+
+// lanesText finds the next lanes of some classes.
+func (v view) lanesText(classes, capabilities []string, most int) (text string, args []any) {
+	mark := func(value any) string {
+		args = append(args, value)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	limit, met := "cast("+mark(most)+" as bigint)", `l.capabilities`
+	for _, capability := range capabilities {
+		met = `replace(` + met + `, ` + mark(" "+capability+" ") + `, '')`
+	}
+	organization, project, class := v.running("organizations", "o", mark), v.running("projects", "p", mark), v.running("resource_classes", "c", mark)
+	next := strings.NewReplacer("$met", met, "o.running", organization, "p.running", project, "c.running", class, "$most", limit).Replace(lanesOfClass)
+	best := make([]string, len(classes))
+	for i, id := range classes {
+		best[i] = `select * from (` + strings.ReplaceAll(next, "$class", "cast("+mark(id)+" as text)") + `) b`
+	}
+	return `select b.id, b.class_id, b.project_id, b.level, b.turn_at, b.turns, b.weight, b.project_running as running, b.queued,
+		(select s.id from lanes s where s.main_id = b.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) is not null as side,
+		p.task_limit as project_limit, ` + project + ` as project_running, p.organization_id,
+		o.task_limit as organization_limit, ` + organization + ` as organization_running,
+		c.task_limit as class_limit, ` + class + ` as class_running
+		from (` + strings.Join(best, " union all ") + `) b cross join projects p cross join organizations o cross join resource_classes c
+		where p.id = b.project_id and o.id = p.organization_id and c.id = b.class_id
+		order by b.level, b.turn_at, b.id limit ` + limit, args
+}
+
+// lanesOfClass are the main lanes of a class whose turns come next. Its form holds SQLite to one way, whatever it knows of
+// the tables: the lanes come alone, so that they come in their order; casts keep it from planning anew for every value;
+// and where the other tables were joined, it would first read one whole into a filter.
+const lanesOfClass = `select l.id, l.class_id, l.project_id, l.level, l.turn_at, l.turns, l.weight, l.project_running, l.queued from lanes l
+	where l.class_id = $class and l.waits and (l.capabilities = '' or $met = '')
+		and (select c.task_limit = 0 or c.running < c.task_limit from resource_classes c where c.id = $class)
+		and 1 = (select 1 from projects p cross join organizations o cross join resource_classes c cross join namespaces n
+			where p.id = l.project_id and (p.task_limit = 0 or p.running < p.task_limit)
+				and o.id = p.organization_id and (o.task_limit = 0 or o.running < o.task_limit)
+				and c.id = l.class_id and (c.allow_forks or not (p.visibility = 'public' and p.builds_forks))
+				and n.id = c.namespace_id
+				and (n.organization_id = p.organization_id or c.access = 'all' or c.access = 'some' and exists
+					(select 1 from class_access a where a.class_id = c.id and a.organization_id = p.organization_id)))
+	order by l.level, l.turn_at, l.id limit $most`
