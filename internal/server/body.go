@@ -27,10 +27,11 @@ const (
 	jsonType   = "application/json"
 )
 
-// BodyReader gives huma the body that was read already. Bytes that are not JSON do not pass through it: byTask has them.
+// BodyReader gives huma the body that was read already. Of bytes that are not JSON it gets the first, to see that there
+// are any: byTask has them, and huma would copy them.
 func (c *call) BodyReader() io.Reader {
 	if c.route.content == rawContent {
-		return http.NoBody
+		return bytes.NewReader(c.body[:min(1, len(c.body))])
 	}
 	return bytes.NewReader(c.body)
 }
