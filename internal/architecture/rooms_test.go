@@ -54,7 +54,11 @@ var rooms = map[string]room{
 	"internal/yaml":       {tool, "Strict YAML with positions, behind one package."},
 	"internal/herd":       {tool, "The load of many runners on a control plane, for tests and bench."},
 	"internal/aside":      {tool, "Does deep work on a goroutine of its own, so that one that waits keeps a small stack."},
+	"internal/journal":    {tool, "Opens the log of a long-running command, and says why one ended."},
+	"internal/secretfile": {tool, "Writes a file that only its owner reads, whole or not at all."},
 	"internal/nearest":    {tool, "Finds the known name that somebody probably meant."},
+
+	"internal/git": {tool, "Checks a repository out with the machine's git, let in by what it is given for that alone."},
 
 	"internal/bucket": {tool, "Keeps objects in a folder or in S3, durable when it says so."},
 
@@ -69,10 +73,11 @@ var rooms = map[string]room{
 	"internal/tofu":             {adapter, "The Implementation that runs OpenTofu."},
 	"internal/remote":           {adapter, "The Implementations that start a pipeline on another platform and wait for it."},
 
-	"internal/taskagent": {wiring, "Puts the task-agent together, for its own binary and for the fallback in remuda."},
-	"cmd/remuda":         {wiring, "All that a person types."},
-	"cmd/remuda-agent":   {wiring, "The binary in every task: reads one claim, runs it."},
-	"bench":              {wiring, "Measures what docs/performance.md speaks of."},
+	"internal/taskagent":     {wiring, "Puts the task-agent together, for its own binary and for the fallback in remuda."},
+	"internal/machinerunner": {wiring, "Puts the machine runner together, for a process of its own and for those that have one within."},
+	"cmd/remuda":             {wiring, "All that a person types."},
+	"cmd/remuda-agent":       {wiring, "The small binary: in every task it reads one claim and runs it; on every machine it is the runner."},
+	"bench":                  {wiring, "Measures what docs/performance.md speaks of."},
 
 	"internal/proof": {wiring, "Kills what Remuda is made of, as real processes, and looks whether anything is lost."},
 

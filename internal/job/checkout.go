@@ -4,234 +4,156 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strconv"
+	"os/exec"
 	"strings"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/agent"
+	"github.com/remuda-dev/remuda/internal/git"
 )
 
 // checkout puts the task's source into a folder: cloned when it is empty, brought up to date and cleaned of all else
 // when it holds a work tree from before.
+//
+// Git's environment is that of a step without the secrets; of the user's configuration it reads what earlier steps of
+// the task wrote to their HOME.
 func (r *run) checkout(ctx context.Context, said *agent.Step, c remuda.Checkout) outcome {
 	source := r.task.Claim.Task.Source
-	origin, err := parseOrigin(source.Repository)
-	if err == nil {
-		err = checkRef(source.Ref)
-	}
+	origin, err := parseSource(source)
 	if err != nil {
 		tell(said, "%s", err)
 		return failed(remuda.ReasonConfig, "cannot be carried out: %s", err)
-	}
-	dir := r.resolve(r.directory, c.Path)
-	reused, err := prepareTree(dir)
-	if err != nil {
-		tell(said, "%s", err)
-		return failed(remuda.ReasonStep, "cannot be carried out: %s", err)
 	}
 	access, err := r.access(origin, c)
 	if err != nil {
 		tell(said, "%s", err)
 		return failed(remuda.ReasonConfig, "cannot be carried out: %s", err)
 	}
-	defer access.remove()
-	g := &git{tasks: r, ctx: ctx, said: said, dir: dir, origin: origin, access: access}
-	if err := g.checkout(source.Ref, c.Depth, reused); err != nil {
-		return g.outcome(err)
+	defer access.Remove()
+	environment := r.unprivileged()
+	program, found := find("git", environment["PATH"], "")
+	if !found {
+		const none = "there is no git on this machine: install it on the runner"
+		tell(said, none)
+		return failed(remuda.ReasonStep, "cannot check out: %s", none)
 	}
-	return outcome{state: remuda.StepSucceeded}
+	err = git.Checkout{
+		Program:     program,
+		Dir:         r.resolve(r.directory, c.Path),
+		Origin:      origin,
+		Ref:         source.Ref,
+		Depth:       c.Depth,
+		Access:      access,
+		Environment: environment,
+		Tmp:         r.task.Folder.Tmp(),
+		Output:      said.Output(),
+		Start:       r.startGit,
+		Grace:       r.task.Claim.CancelGrace.Std(),
+	}.Run(ctx)
+	return checkedOut(ctx, said, origin, err)
 }
 
-// prepareTree makes dir ready for git: reused is true when it holds a work tree.
-//
-// What an earlier task may have left in the repository's own configuration (commands to run as hooks, filters, ssh) is
-// taken away, since the commands that follow hold credentials.
-func prepareTree(dir string) (reused bool, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return false, fmt.Errorf("the folder %s cannot be made: %w", dir, rootOf(err))
-	}
-	entries, err := os.ReadDir(dir)
+func (r *run) startGit(cmd *exec.Cmd) (git.Process, error) {
+	process, err := r.task.Start(cmd)
 	if err != nil {
-		return false, fmt.Errorf("the folder %s cannot be read: %w", dir, rootOf(err))
+		return nil, err
 	}
-	if len(entries) == 0 {
-		return false, nil
-	}
-	repository := filepath.Join(dir, ".git")
-	switch info, err := os.Lstat(repository); {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("the folder %s is not empty and holds no git work tree: "+
-			"check out before other steps write there, or give the checkout a path of its own", dir)
-	case err != nil:
-		return false, fmt.Errorf("the folder %s cannot be read: %w", dir, rootOf(err))
-	case !info.IsDir():
-		return false, fmt.Errorf("%s is no folder: give the checkout a path of its own", repository)
-	}
-	locks, _ := filepath.Glob(filepath.Join(repository, "*.lock")) // of a git that was killed
-	for _, name := range append(locks, "config", "config.worktree", "hooks", "info", "commondir") {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(repository, name)
-		}
-		if err := os.RemoveAll(name); err != nil {
-			return false, fmt.Errorf("clean %s: %w", repository, rootOf(err))
-		}
-	}
-	return true, nil
+	return process, nil
 }
 
-// checkRef refuses what git would take for an option or for more than one ref. Its rules are those of
-// git-check-ref-format(1).
-func checkRef(ref string) error {
-	bad := strings.HasPrefix(ref, "-") || strings.HasPrefix(ref, "/") || strings.HasSuffix(ref, "/") ||
-		strings.HasSuffix(ref, ".") || strings.HasSuffix(ref, ".lock") || strings.Contains(ref, "..") ||
-		strings.Contains(ref, "@{") || strings.Contains(ref, "//") || strings.ContainsAny(ref, " ~^:?*[\\+\x7f")
-	for _, c := range ref {
-		bad = bad || c < ' '
-	}
-	if bad {
-		return fmt.Errorf("source.ref %q is no name of a branch, tag or commit", ref)
-	}
-	return nil
-}
-
-// isCommit is whether ref is a commit's whole name.
-func isCommit(ref string) bool { return (len(ref) == 40 || len(ref) == 64) && isHex(ref) }
-
-// mayBeCommit is whether ref may be a commit's abbreviated name.
-func mayBeCommit(ref string) bool { return len(ref) >= 7 && len(ref) < 64 && isHex(ref) }
-
-func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
-
-// checkout brings dir to ref and tells which commit that is.
-func (g *git) checkout(ref string, depth int, reused bool) error {
-	tell(g.said, "checking out %s of %s", firstOf(ref, "the default branch"), g.origin.shown)
-	if err := g.run("init", "--quiet", "--template="); err != nil {
-		return err
-	}
-	if err := g.run("remote", "add", "origin", g.origin.address); err != nil {
-		return err
-	}
-	commit, branch, err := g.fetch(ref, depth)
+func parseSource(source remuda.Source) (git.Origin, error) {
+	origin, err := git.ParseOrigin(source.Repository)
 	if err != nil {
-		return err
+		return origin, fmt.Errorf("source.repository %w", err)
 	}
-	arguments := []string{"checkout", "--quiet", "--force", "--detach", commit}
-	if branch != "" {
-		arguments = []string{"checkout", "--quiet", "--force", "--no-track", "-B", branch, commit}
+	if err := git.CheckRef(source.Ref); err != nil {
+		return origin, fmt.Errorf("source.ref %w", err)
 	}
-	if err := g.run(arguments...); err != nil {
-		return err
-	}
-	if reused {
-		if err := g.run("clean", "--quiet", "-ffdx"); err != nil {
-			return err
-		}
-	}
-	tell(g.said, "checked out commit %s", commit)
-	return nil
+	return origin, nil
 }
 
-// fetch fetches what ref needs, and finds the commit and, if it is one, the branch that it means.
-func (g *git) fetch(ref string, depth int) (commit, branch string, err error) {
+// unprivileged is the environment of a step of the job without the secrets.
+func (r *run) unprivileged() variables {
+	all := variables{}
+	all.set(r.base)
+	all.set(r.job.Environment)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all.set(r.additions)
+	return all
+}
+
+// checkedOut tells how a checkout ended.
+func checkedOut(ctx context.Context, said *agent.Step, origin git.Origin, err error) outcome {
+	var failure *git.Failure
+	var refused git.Refusal
 	switch {
-	case ref == "":
-		return g.fetchOne("HEAD", "", depth)
-	case strings.HasPrefix(ref, "refs/heads/"):
-		return g.fetchOne(ref, strings.TrimPrefix(ref, "refs/heads/"), depth)
-	case strings.HasPrefix(ref, "refs/"):
-		return g.fetchOne(ref, "", depth)
-	case depth > 0 && isCommit(ref):
-		return g.fetchOne(ref, "", depth)
-	case depth > 0:
-		return g.fetchShallow(ref, depth)
+	case err == nil:
+		return outcome{state: remuda.StepSucceeded}
+	case ctx.Err() != nil:
+		return outcome{state: remuda.StepCanceled}
+	case errors.As(err, &failure):
+		code, signal := exitOf(failure.State)
+		end := failed(remuda.ReasonStep, "cannot check out %s: git %s %s; its output says why", origin.Address, failure.Command, describe(code, signal))
+		end.exitCode = &code
+		return end
+	case errors.As(err, &refused):
+		tell(said, "%s", refused)
+		return failed(remuda.ReasonStep, "cannot check out: %s", refused)
+	default:
+		return outcome{fault: fmt.Errorf("check out: %w", err)}
 	}
-	if err := g.run(g.fetchArguments(0, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")...); err != nil {
-		return "", "", err
-	}
-	if isCommit(ref) {
-		if commit, err := g.commitOf(ref); err == nil {
-			return commit, "", nil
+}
+
+// access prepares what a checkout is let in with.
+func (r *run) access(o git.Origin, c remuda.Checkout) (*git.Access, error) {
+	var keys git.Keys
+	var err error
+	switch o.Scheme {
+	case "https", "http":
+		keys.Credentials, err = r.credentials(o, c)
+	case "ssh":
+		keys.KnownHosts = c.KnownHosts
+		if c.SSHKey != "" {
+			keys.SSHKey, err = r.secret(c.SSHKey)
 		}
-		return g.fetchOne(ref, "", 0) // no branch has it, such as a pull request's
 	}
-	if commit, err := g.commitOf("refs/remotes/origin/" + ref); err == nil {
-		return commit, ref, nil
+	if err != nil {
+		return nil, err
 	}
-	if commit, err := g.commitOf("refs/tags/" + ref); err == nil {
-		return commit, "", nil
+	return keys.Access(r.task.Folder.Tmp())
+}
+
+// credentials are a user and a password for the origin's host alone, should it ask.
+func (r *run) credentials(o git.Origin, c remuda.Checkout) ([]git.Credential, error) {
+	user, password := c.Username, ""
+	if o.User != nil {
+		user = firstOf(user, o.User.Username())
+		password, _ = o.User.Password()
 	}
-	if mayBeCommit(ref) {
-		if commit, err := g.commitOf(ref); err == nil {
-			return commit, "", nil
+	if c.Token != "" {
+		token, err := r.secret(c.Token)
+		if err != nil {
+			return nil, err
 		}
+		password = strings.TrimSpace(token)
 	}
-	return "", "", g.unknown(ref)
+	if password == "" {
+		return nil, nil
+	}
+	if err := r.task.Mask(password); err != nil {
+		return nil, err
+	}
+	return []git.Credential{{Scheme: o.Scheme, Host: o.Host, Username: user, Password: password}}, nil
 }
 
-// fetchOne fetches one ref of the origin by its full name.
-func (g *git) fetchOne(ref, branch string, depth int) (string, string, error) {
-	spec := "+" + ref
-	if branch != "" {
-		spec += ":refs/remotes/origin/" + branch
+func (r *run) secret(name string) (string, error) {
+	value, ok := r.task.Secrets[name]
+	if !ok && r.task.Claim.Task.Source.Fork {
+		return "", fmt.Errorf("it needs the secret %s, and a task of a fork gets none", name)
 	}
-	if isCommit(ref) || ref == "HEAD" {
-		spec = ref
+	if !ok {
+		return "", fmt.Errorf("it needs the secret %s, which this task was not given", name)
 	}
-	if err := g.run(g.fetchArguments(depth, spec)...); err != nil {
-		return "", "", err
-	}
-	commit, err := g.commitOf("FETCH_HEAD")
-	if err != nil {
-		return "", "", g.unknown(ref)
-	}
-	return commit, branch, nil
-}
-
-// fetchShallow asks which of branch and tag a short name means, since only that one is to be fetched.
-func (g *git) fetchShallow(ref string, depth int) (string, string, error) {
-	listed, err := g.ask("ls-remote", "--quiet", "origin", "refs/heads/"+ref, "refs/tags/"+ref)
-	if err != nil {
-		return "", "", err
-	}
-	names := map[string]bool{}
-	for line := range strings.Lines(listed) {
-		_, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		names[name] = true
-	}
-	switch {
-	case names["refs/heads/"+ref]:
-		return g.fetchOne("refs/heads/"+ref, ref, depth)
-	case names["refs/tags/"+ref]:
-		return g.fetchOne("refs/tags/"+ref, "", depth)
-	case mayBeCommit(ref):
-		return "", "", refusal(fmt.Sprintf("%q is no branch or tag of %s; with a depth, a commit has to be written out in full", ref, g.origin.shown))
-	}
-	return "", "", g.unknown(ref)
-}
-
-func (g *git) fetchArguments(depth int, specs ...string) []string {
-	arguments := []string{"fetch", "--quiet", "--force", "--no-tags", "--prune", "--no-recurse-submodules"}
-	if depth > 0 {
-		arguments = append(arguments, "--depth", strconv.Itoa(depth))
-	} else if _, err := os.Stat(filepath.Join(g.dir, ".git", "shallow")); err == nil {
-		arguments = append(arguments, "--unshallow")
-	}
-	return append(append(arguments, "origin"), specs...)
-}
-
-// commitOf is the commit that a name means here.
-func (g *git) commitOf(name string) (string, error) {
-	return g.ask("rev-parse", "--quiet", "--verify", "--end-of-options", name+"^{commit}")
-}
-
-// refusal is a checkout that cannot succeed, in a sentence for its user.
-type refusal string
-
-func (r refusal) Error() string { return string(r) }
-
-func (g *git) unknown(ref string) error {
-	return refusal(fmt.Sprintf("%q is no branch, tag or commit of %s", ref, g.origin.shown))
+	return value, nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/remuda-dev/remuda/agent"
+	"github.com/remuda-dev/remuda/internal/git"
 )
 
 // variables are environment variables by name.
@@ -43,8 +44,8 @@ func base(task *agent.Task) variables {
 	}
 	claim, of := task.Claim, task.Claim.Task
 	repository := of.Source.Repository
-	if o, err := parseOrigin(repository); err == nil {
-		repository = o.address // without a password
+	if o, err := git.ParseOrigin(repository); err == nil {
+		repository = o.Address // without a password
 	}
 	v := variables{
 		"PATH":    usualPath,
