@@ -18,6 +18,14 @@ type Origin struct {
 	protocols string // which git may use: this one, and no other that a repository names
 }
 
+// Password is what the address named beside a user, over HTTP.
+func (o Origin) Password() (password string, given bool) {
+	if o.User == nil || o.Scheme != "http" && o.Scheme != "https" {
+		return "", false
+	}
+	return o.User.Password()
+}
+
 // isShortSSH is whether address has the short form user@host:path. ssh would take a user or host that begins with a
 // dash for an option.
 func isShortSSH(address string) bool {

@@ -126,11 +126,11 @@ func (r *run) access(o git.Origin, c remuda.Checkout) (*git.Access, error) {
 
 // credentials are a user and a password for the origin's host alone, should it ask.
 func (r *run) credentials(o git.Origin, c remuda.Checkout) ([]git.Credential, error) {
-	user, password := c.Username, ""
+	user := c.Username
 	if o.User != nil {
 		user = firstOf(user, o.User.Username())
-		password, _ = o.User.Password()
 	}
+	password, _ := o.Password()
 	if c.Token != "" {
 		token, err := r.secret(c.Token)
 		if err != nil {

@@ -19,7 +19,6 @@ func (r *run) init(ctx context.Context) error {
 	}
 	switch {
 	case r.module.backend:
-		r.workspace = workspaceOf(r.order.Block)
 	case r.order.tofu.OwnBackend:
 		return refuse("the definition says that the module brings a backend, and it does not: its state would be lost with this run")
 	default:
@@ -27,16 +26,22 @@ func (r *run) init(ctx context.Context) error {
 			return err
 		}
 	}
-	// A workspace that is not there yet cannot be that of init.
-	workspace := r.workspace
-	r.workspace = ""
-	if err := r.must(ctx, "init", "-input=false"); err != nil {
+	if err := r.initialise(ctx); err != nil {
 		return err
 	}
-	if workspace == "" {
+	if !r.module.backend {
 		return nil
 	}
-	return r.choose(ctx, workspace)
+	return r.choose(ctx, workspaceOf(r.order.Block))
+}
+
+// initialise lets tofu fetch modules and providers. It alone is lent what git is let in with.
+func (r *run) initialise(ctx context.Context) error {
+	r.lent = r.access.Environment()
+	err := r.must(ctx, "init", "-input=false")
+	r.lent = nil
+	r.access.Remove()
+	return err
 }
 
 func (r *run) findProgram(ctx context.Context) error {
@@ -77,14 +82,12 @@ func workspaceOf(block remuda.RunOrderBlock) string {
 
 // choose selects a workspace, or makes it.
 func (r *run) choose(ctx context.Context, workspace string) error {
-	var err error
-	if p := r.order.program; p.Product == Terraform && p.before(1, 4) { // which brought -or-create
-		end, err := r.tofu(ctx, nil, "workspace", "select", workspace)
-		if err == nil && end != nil {
-			err = r.must(ctx, "workspace", "new", workspace)
-		}
-		return err
+	if p := r.order.program; p.Product == OpenTofu || !p.before(1, 4) { // which brought -or-create
+		return r.must(ctx, "workspace", "select", "-or-create", workspace)
 	}
-	err = r.must(ctx, "workspace", "select", "-or-create", workspace)
+	end, err := r.tofu(ctx, nil, "workspace", "select", workspace)
+	if err == nil && end != nil {
+		err = r.must(ctx, "workspace", "new", workspace)
+	}
 	return err
 }

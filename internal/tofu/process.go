@@ -54,12 +54,10 @@ func (r *run) environment() map[string]string {
 	if r.program != "" {
 		all["PATH"] = filepath.Dir(r.program) + string(os.PathListSeparator) + all["PATH"]
 	}
-	if r.workspace != "" {
-		all["TF_WORKSPACE"] = r.workspace
-	}
 	if r.backend != nil {
 		maps.Copy(all, r.backend.environment())
 	}
+	maps.Copy(all, r.lent)
 	return all
 }
 
@@ -115,6 +113,10 @@ func (r *run) wait(ctx context.Context, process *agent.Process, command string) 
 	if state.Success() {
 		return nil
 	}
+	return exitOf(command, state)
+}
+
+func exitOf(command string, state *os.ProcessState) *exited {
 	e := &exited{command: command, code: state.ExitCode()}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && e.code < 0 {
 		e.signal = signalOf(status)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/agent"
+	"github.com/remuda-dev/remuda/internal/git"
 )
 
 // run is one run on its way.
@@ -20,12 +21,13 @@ type run struct {
 	order order
 	now   *agent.Step // the stage that is under way
 
-	module    module   // where it lies, and what it says of itself
-	inputs    []value  // with what they mean
-	program   string   // tofu's path
-	workspace string   // of a module with a backend of its own; the default one when empty
-	backend   *backend // nil until init, and where the module brings one
-	messages  []remuda.StepMessage
+	access   *git.Access       // what git is let in with, until the module is initialised
+	lent     map[string]string // environment of init alone
+	module   module            // what it says of itself
+	inputs   []value           // with what they mean
+	program  string            // tofu's path
+	backend  *backend          // nil until init, and where the module brings one
+	messages []remuda.StepMessage
 }
 
 // failure is how a stage failed, in a sentence for whoever ordered the block.
@@ -84,6 +86,9 @@ func (r *run) folder() string { return filepath.Join(r.root(), r.order.tofu.Path
 func (r *run) grace() time.Duration { return r.task.Claim.CancelGrace.Std() }
 
 func (r *run) close() {
+	if r.access != nil {
+		r.access.Remove()
+	}
 	if r.backend != nil {
 		r.backend.close()
 	}
