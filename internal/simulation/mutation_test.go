@@ -38,6 +38,12 @@ func cutOff(p *plan) {
 	p.faults, p.strikes, p.repeats = nil, []strike{cutLine}, true
 }
 
+// orphaned makes a plan in which agents lose their runners for longer than makes a claim that has not begun lost.
+func orphaned(p *plan) {
+	p.trouble, p.every, p.lasting = 80*time.Second, 3*time.Second, []time.Duration{80 * time.Second}
+	p.faults, p.strikes = nil, []strike{killRunner}
+}
+
 func mutations() []mutation {
 	return slices.Concat(mutationsOfClaims(), mutationsOfEnds(), mutationsOfRecords(), mutationsOfRunners())
 }
@@ -182,7 +188,7 @@ func mutationsOfRecords() []mutation {
 func mutationsOfRunners() []mutation {
 	return []mutation{
 		{name: "a restarted runner forgets what is left", rule: tidy, plan: with(nil, killRunner), executor: func(h *host) runner.Executor { return forgetful{h} }},
-		{name: "an agent does not wait for leave", rule: onlyOnce, plan: with([]fault{lostThere}, cutLine), hasty: true},
+		{name: "an agent does not wait for leave", rule: onlyOnce, plan: orphaned, hasty: true},
 		{name: "an executor tells what it has not done", rule: obeyed, executor: func(h *host) runner.Executor { return liar{h} }},
 	}
 }

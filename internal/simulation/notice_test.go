@@ -17,21 +17,20 @@ func TestEachBrokenRuleIsNoticed(t *testing.T) {
 		noticed[m.rule] = true
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			others := map[rule]int{}
-			for seed := range uint64(mostTries) {
-				p := newPlan(seed + 1000*uint64(n))
-				p.http = false
-				if m.plan != nil {
-					m.plan(&p)
-				}
-				found, _ := simulate(t, p, m)
-				if slices.ContainsFunc(found, func(b broken) bool { return b.rule == m.rule }) {
-					t.Logf("noticed by %q at seed %d, after %v", m.rule, seed, others)
-					return
-				}
-				for _, b := range found {
-					others[b.rule]++
-				}
+			others, seed := map[rule]int{}, uint64(0)
+			for noticed := false; !noticed && seed < mostTries; {
+				inFolder(t, func(t *testing.T, f *folder) {
+					for range seedsOfAFolder {
+						if noticed = m.isNoticed(t, f, seed+1000*uint64(n), others); noticed {
+							return
+						}
+						seed++
+					}
+				})
+			}
+			if seed < mostTries {
+				t.Logf("noticed by %q at seed %d, after %v", m.rule, seed, others)
+				return
 			}
 			t.Errorf("%d seeds do not notice it by %q, but %v", mostTries, m.rule, others)
 		})
@@ -41,4 +40,22 @@ func TestEachBrokenRuleIsNoticed(t *testing.T) {
 			t.Errorf("no mutation shows that the simulation sees when this does not hold: %s", r)
 		}
 	}
+}
+
+// isNoticed tries one seed, and counts what else it breaks.
+func (m mutation) isNoticed(t *testing.T, f *folder, seed uint64, others map[rule]int) bool {
+	t.Helper()
+	p := newPlan(seed)
+	p.http = false
+	if m.plan != nil {
+		m.plan(&p)
+	}
+	found, _ := simulate(t, f, p, m)
+	if slices.ContainsFunc(found, func(b broken) bool { return b.rule == m.rule }) {
+		return true
+	}
+	for _, b := range found {
+		others[b.rule]++
+	}
+	return false
 }

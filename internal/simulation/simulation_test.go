@@ -17,7 +17,7 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		holds(t, seed)
+		inFolder(t, func(t *testing.T, f *folder) { holds(t, f, seed) })
 		return
 	}
 	first, most, until := uint64(0), uint64(seeds), time.Time{}
@@ -47,24 +47,28 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 	for n := range runtime.GOMAXPROCS(0) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
-			for failed.Load() < 3 && (until.IsZero() || time.Now().Before(until)) {
-				n := next.Add(1) - 1
-				if n >= most {
-					return
-				}
-				if !holds(t, first+n) {
-					failed.Add(1)
-				}
+			for next.Load() < most && failed.Load() < 3 && (until.IsZero() || time.Now().Before(until)) {
+				inFolder(t, func(t *testing.T, f *folder) {
+					for range seedsOfAFolder {
+						n := next.Add(1) - 1
+						if n >= most || failed.Load() >= 3 {
+							return
+						}
+						if !holds(t, f, first+n) {
+							failed.Add(1)
+						}
+					}
+				})
 			}
 		})
 	}
 }
 
 // holds runs one seed; it is true when every rule held.
-func holds(t *testing.T, seed uint64) bool {
+func holds(t *testing.T, f *folder, seed uint64) bool {
 	t.Helper()
 	p := newPlan(seed)
-	found, notes := simulate(t, p, mutation{})
+	found, notes := simulate(t, f, p, mutation{})
 	if len(found) == 0 {
 		return true
 	}

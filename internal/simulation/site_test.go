@@ -33,6 +33,8 @@ type site struct {
 
 	listens atomic.Bool // planes hear each other
 
+	peace chan struct{} // closed when nothing is stopped any more
+
 	mu       sync.Mutex
 	replicas []*replica // nil where none runs
 	started  int
@@ -55,7 +57,7 @@ type replica struct {
 }
 
 func newSite(w *world, store control.Store) *site {
-	return &site{w: w, store: store, replicas: make([]*replica, w.plan.replicas), asked: map[string]int{}}
+	return &site{w: w, store: store, replicas: make([]*replica, w.plan.replicas), asked: map[string]int{}, peace: make(chan struct{})}
 }
 
 // start starts the nth replica, unless it runs.
@@ -147,7 +149,13 @@ func (r *replica) touches() (luck, error) {
 	draw := r.chance.IntN(100)
 	r.mu.Unlock()
 	if wait := time.Until(frozen); wait > 0 {
-		pause(r.life, wait)
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.site.peace:
+		case <-r.life.Done():
+		}
 	}
 	switch {
 	case r.life.Err() != nil:

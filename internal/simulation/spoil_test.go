@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"errors"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -117,22 +116,12 @@ func (v spoiledView) RunnerClasses(ctx context.Context, runner string) ([]string
 }
 
 // Claimable is spoiled.
-func (v spoiledView) Claimable(ctx context.Context, classes, capabilities []string, most int) ([]control.TaskRow, error) {
-	if v.s.claimable == nil {
-		return v.View.Claimable(ctx, classes, capabilities, most)
+func (v spoiledView) Claimable(ctx context.Context, classes, capabilities []string) (control.TaskRow, error) {
+	t, err := v.View.Claimable(ctx, classes, capabilities)
+	if v.s.claimable != nil {
+		t, err = v.s.claimable(ctx, v.View, classes, t, err)
 	}
-	found, err := v.View.Claimable(ctx, classes, capabilities, 1)
-	var first control.TaskRow
-	switch {
-	case len(found) > 0:
-		first = found[0]
-	case err == nil:
-		err = remuda.NotFound
-	}
-	if first, err = v.s.claimable(ctx, v.View, classes, first, err); errors.Is(err, remuda.NotFound) {
-		return nil, nil
-	}
-	return []control.TaskRow{first}, err
+	return t, err
 }
 
 // Waiting is spoiled.
@@ -194,8 +183,8 @@ func (t spoiledTx) RunnerClasses(ctx context.Context, runner string) ([]string, 
 }
 
 // Claimable is spoiled.
-func (t spoiledTx) Claimable(ctx context.Context, classes, capabilities []string, most int) ([]control.TaskRow, error) {
-	return t.v.Claimable(ctx, classes, capabilities, most)
+func (t spoiledTx) Claimable(ctx context.Context, classes, capabilities []string) (control.TaskRow, error) {
+	return t.v.Claimable(ctx, classes, capabilities)
 }
 
 // GroupTasks is spoiled.

@@ -18,8 +18,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/store"
 )
 
-// town is a data folder in which two organizations live and nothing has run yet. Each seed starts from a copy of it:
-// to make one takes ten times as long as to open one.
+// town is a data folder in which two organizations live and nothing has run yet. Each seed starts from it.
 type town struct {
 	dir    string
 	keys   control.Keys

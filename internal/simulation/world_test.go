@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
-	"github.com/remuda-dev/remuda/internal/store"
 	"github.com/remuda-dev/remuda/runner"
 )
 
@@ -47,43 +45,30 @@ type world struct {
 // four attempts of which each is lost, and the work itself.
 const patience = 40 * time.Minute
 
-// simulate runs a plan in a bubble of its own, with a rule broken by mutation, and gives what did not hold.
-func simulate(t *testing.T, p plan, m mutation) (found []broken, notes string) {
+// simulate runs a plan, with a rule broken by mutation, and gives what did not hold. It is called in a bubble.
+func simulate(t *testing.T, f *folder, p plan, m mutation) (found []broken, notes string) {
+	t.Helper()
 	defer func() {
 		if fault := recover(); fault != nil {
 			t.Errorf("seed %d: %s", p.seed, replay(p.seed))
 			panic(fault)
 		}
 	}()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, plan: p, town: settled, mutation: m, began: time.Now(), tokens: map[string]remuda.Token{}}
-		w.ctx, w.stop = context.WithCancel(context.Background())
-		w.ledger, w.root = newLedger(w), w.person("root")
-		defer w.stop()
-		dir, err := os.MkdirTemp(filepath.Dir(settled.dir), "seed-"+strconv.FormatUint(p.seed, 10)+"-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		if err := os.CopyFS(dir, os.DirFS(settled.dir)); err != nil {
-			t.Fatal(err)
-		}
-		held, err := store.Open(context.Background(), dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.run(held)
-		w.stop()
-		w.background.Wait()
-		if !w.ledger.isEnough() {
-			w.audit(held)
-		}
-		if err := held.Close(); err != nil {
-			t.Error(err)
-		}
-		found, notes = w.ledger.found(), w.notes()
-	})
-	return found, notes
+	if err := f.settle(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, plan: p, town: settled, mutation: m, began: time.Now(), tokens: map[string]remuda.Token{}}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	w.ledger, w.root = newLedger(w), w.person("root")
+	held := takeTurns(f.held)
+	w.run(held)
+	w.stop()
+	w.background.Wait()
+	synctest.Wait() // nothing of it is under way in the next one's folder
+	if !w.ledger.isEnough() {
+		w.audit(held)
+	}
+	return w.ledger.found(), w.notes()
 }
 
 // run is trouble, then peace until all tasks have ended, then the end of the runners.
@@ -140,6 +125,7 @@ func (w *world) strikes(ctx context.Context) {
 // makePeace ends all trouble: from now on everything that should go on does.
 func (w *world) makePeace() {
 	w.trouble.Store(false)
+	close(w.site.peace)
 	w.note("peace;%s", w.ledger.states())
 	for n := range w.plan.replicas {
 		w.site.start(n)
@@ -165,7 +151,11 @@ func (w *world) makePeace() {
 
 // awaitEnds waits until all tasks have ended.
 func (w *world) awaitEnds() {
-	limit := time.Now().Add(patience)
+	long := patience
+	if w.mutation.rule != "" && w.mutation.rule != everEnds {
+		long /= 8 // what is broken may keep them from it, and shows in another way
+	}
+	limit := time.Now().Add(long)
 	for pause(w.ctx, time.Second) {
 		left := w.ledger.unfinished()
 		if len(left) == 0 {
@@ -173,7 +163,8 @@ func (w *world) awaitEnds() {
 			return
 		}
 		if time.Now().After(limit) {
-			w.ledger.isBroken(everEnds, "%d tasks have not ended %s after the last trouble: %v", len(left), patience, left)
+			w.ledger.isBroken(everEnds, "%d tasks have not ended %s after the last trouble: %v", len(left), long, left)
+			return
 		}
 	}
 }
