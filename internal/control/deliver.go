@@ -22,7 +22,7 @@ func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []Attemp
 	if len(attempts) == 0 {
 		return nil, nil
 	}
-	deliveries, err := p.deliveries(ctx, attempts)
+	deliveries, err := p.deliveries(ctx, runner.ID, attempts)
 	if err != nil {
 		return nil, fmt.Errorf("deliver claims: %w", err)
 	}
@@ -55,14 +55,23 @@ func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []Attemp
 	return claims, nil
 }
 
-func (p *Plane) deliveries(ctx context.Context, attempts []AttemptView) ([]delivery, error) {
-	found := make([]delivery, len(attempts))
+// deliveries finds what belongs to these attempts. One that has ended meanwhile is not delivered any more.
+func (p *Plane) deliveries(ctx context.Context, runner string, attempts []AttemptView) ([]delivery, error) {
+	found := make([]delivery, 0, len(attempts))
 	jobs := map[string]*JobRow{}
 	err := p.store.Read(ctx, func(v View) error {
-		for i, attempt := range attempts {
-			task, err := v.Deliverable(ctx, attempt.TaskID)
-			if err != nil {
-				return err
+		tasks, err := v.Deliverable(ctx, runner)
+		if err != nil {
+			return err
+		}
+		of := make(map[string]TaskView, len(tasks))
+		for _, task := range tasks {
+			of[task.AttemptID] = task
+		}
+		for _, attempt := range attempts {
+			task, live := of[attempt.ID]
+			if !live {
+				continue
 			}
 			if jobs[task.JobID] == nil {
 				jobs[task.JobID] = &JobRow{}
@@ -70,7 +79,7 @@ func (p *Plane) deliveries(ctx context.Context, attempts []AttemptView) ([]deliv
 					return err
 				}
 			}
-			found[i] = delivery{attempt, task, jobs[task.JobID]}
+			found = append(found, delivery{attempt, task, jobs[task.JobID]})
 		}
 		return nil
 	})

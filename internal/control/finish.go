@@ -10,18 +10,14 @@ import (
 
 // own finds the attempt of a claim that this runner holds or held.
 func (d RunnerDoor) own(ctx context.Context, t *transition, claim string) (AttemptRow, TaskRow, error) {
-	view, err := t.Attempt(ctx, claim)
+	attempt, task, err := t.Claimed(ctx, claim)
 	if err != nil {
-		return view.AttemptRow, TaskRow{}, orAbsent(err, "claim", claim)
+		return attempt, task, orAbsent(err, "claim", claim)
 	}
-	if view.RunnerID != d.id {
-		return view.AttemptRow, TaskRow{}, absent("claim", claim)
+	if attempt.RunnerID != d.id {
+		return attempt, task, absent("claim", claim)
 	}
-	task, err := t.Movable(ctx, view.TaskID)
-	if err != nil {
-		return view.AttemptRow, task, err
-	}
-	return view.AttemptRow, task, nil
+	return attempt, task, nil
 }
 
 func gone(claim string) error {

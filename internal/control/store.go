@@ -30,8 +30,8 @@ type Scope int
 const (
 	// Alone is for configuration, and whatever reads what it does not lock: nothing else is written meanwhile.
 	Alone Scope = iota
-	// Beside lets transitions of other rows go on at the same time. What the transition reads by Get, Movable, TaskView
-	// or Attempt stays as it was read until it is durable, and configuration stays as it is altogether; other reads
+	// Beside lets transitions of other rows go on at the same time. What the transition reads by Get, Movable, Claimed,
+	// TaskView or Attempt stays as it was read until it is durable, and configuration stays as it is altogether; other reads
 	// may be old when it writes. Rows are locked in the order runner, task, attempt.
 	Beside
 	// Claiming is Beside, and no other claim is decided between Claimable and the end.
@@ -103,10 +103,12 @@ type View interface {
 	// RunnerOwners are the ids of the organizations whose classes a runner serves.
 	RunnerOwners(ctx context.Context, runner string) ([]string, error)
 	TaskView(ctx context.Context, id string) (TaskView, error)
-	// Movable is a task as far as a move needs it, and Deliverable as far as its runner does: most queries are one of
-	// these two, and each column costs.
+	// Movable is a task as far as a move needs it; Claimed a claim's attempt and its task as far as an end needs them;
+	// Deliverable what a runner has live claims of, as far as it needs that. Most queries are one of these, and each
+	// column costs.
 	Movable(ctx context.Context, id string) (TaskRow, error)
-	Deliverable(ctx context.Context, id string) (TaskView, error)
+	Claimed(ctx context.Context, claim string) (AttemptRow, TaskRow, error)
+	Deliverable(ctx context.Context, runner string) ([]TaskView, error)
 	Tasks(ctx context.Context, f TaskQuery) ([]TaskView, error)
 	GroupByName(ctx context.Context, project, name string) (GroupRow, error)
 	// GroupTasks are those of a group that have not ended, as far as a move needs them, in the order in which they were

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,10 +172,8 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 		if err := t.Update(ctx, row, "ready", "reason", "draining", "drain_life", "last_seen_at", "silent_at"); err != nil {
 			return err
 		}
-		if len(s.Holding) > 0 {
-			if err := t.Sign(ctx, d.id, s.Holding, t.now); err != nil {
-				return err
-			}
+		if err := t.Sign(ctx, d.id, unsigned(seen.live, s.Holding, t.now), t.now); err != nil {
+			return err
 		}
 		return t.fill(ctx, &seen)
 	})
@@ -264,19 +263,11 @@ func (d RunnerDoor) answer(ctx context.Context, s remuda.Sync, seen sight) (remu
 			answer.Cancel = append(answer.Cancel, a.ID)
 		}
 	}
-	for _, id := range s.Holding {
-		if live[id] {
-			continue
-		}
-		lost, err := d.lost(ctx, id)
-		if err != nil {
-			return answer, err
-		}
-		if lost {
-			answer.Lost = append(answer.Lost, id)
-		}
-	}
+	ended := slices.DeleteFunc(slices.Clone(s.Holding), func(id string) bool { return live[id] })
 	var err error
+	if answer.Lost, err = d.lost(ctx, ended); err != nil {
+		return answer, err
+	}
 	answer.Claims, err = d.p.deliver(ctx, seen.runner, unknown)
 	return answer, err
 }
@@ -289,21 +280,40 @@ func setOf(ids []string) map[string]bool {
 	return set
 }
 
-// lost says whether a claim that is not live is not the runner's any more. One that it ended itself meanwhile is no
-// news to it.
-func (d RunnerDoor) lost(ctx context.Context, claim string) (bool, error) {
-	var attempt AttemptView
-	err := d.p.store.Read(ctx, func(v View) (err error) {
-		attempt, err = v.Attempt(ctx, claim)
-		return err
-	})
-	switch {
-	case errors.Is(err, remuda.NotFound):
-		return true, nil
-	case err != nil:
-		return false, fmt.Errorf("look up claim %s: %w", claim, err)
+// unsigned are the live claims among those that a runner names that are to be given a sign of life. One that was given
+// one just now needs no other: it is counted in many seconds.
+func unsigned(live []AttemptView, holding []string, now Micros) (claims []string) {
+	held := setOf(holding)
+	for _, a := range live {
+		if held[a.ID] && a.LastSignAt.after(signEvery/5) <= now {
+			claims = append(claims, a.ID)
+		}
 	}
-	return attempt.State == remuda.AttemptLost || attempt.RunnerID != d.id, nil
+	return claims
+}
+
+// lost finds those claims, of some that are not live, that are not the runner's any more. One that it ended itself
+// meanwhile is no news to it.
+func (d RunnerDoor) lost(ctx context.Context, claims []string) (lost []string, err error) {
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	err = d.p.store.Read(ctx, func(v View) error {
+		lost = nil
+		for _, claim := range claims {
+			attempt, err := v.Attempt(ctx, claim)
+			switch {
+			case errors.Is(err, remuda.NotFound):
+			case err != nil:
+				return fmt.Errorf("look up claim %s: %w", claim, err)
+			case attempt.State != remuda.AttemptLost && attempt.RunnerID == d.id:
+				continue
+			}
+			lost = append(lost, claim)
+		}
+		return nil
+	})
+	return lost, err
 }
 
 // lease gives a queued task to a runner as a new attempt.

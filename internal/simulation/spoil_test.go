@@ -88,6 +88,20 @@ func (v spoiledView) Movable(ctx context.Context, id string) (control.TaskRow, e
 	return t, err
 }
 
+// Claimed is spoiled as its parts are.
+func (v spoiledView) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
+	a, t, err := v.View.Claimed(ctx, claim)
+	if err == nil && v.s.attempt != nil {
+		view := control.AttemptView{AttemptRow: a}
+		v.s.attempt(ctx, &view)
+		a = view.AttemptRow
+	}
+	if err == nil && v.s.movable != nil {
+		v.s.movable(&t)
+	}
+	return a, t, err
+}
+
 // TaskView is spoiled.
 func (v spoiledView) TaskView(ctx context.Context, id string) (control.TaskView, error) {
 	t, err := v.View.TaskView(ctx, id)
@@ -165,6 +179,11 @@ func (t spoiledTx) Get(ctx context.Context, row control.Row, id string) error {
 // Movable is spoiled.
 func (t spoiledTx) Movable(ctx context.Context, id string) (control.TaskRow, error) {
 	return t.v.Movable(ctx, id)
+}
+
+// Claimed is spoiled.
+func (t spoiledTx) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
+	return t.v.Claimed(ctx, claim)
 }
 
 // TaskView is spoiled.

@@ -135,7 +135,10 @@ func absentIsNotFound(t *testing.T, s control.Store) {
 	missing(t, s, func(v control.View) (control.RunnerRow, error) { return v.RunnerByTokenHash(ctx, []byte(id)) })
 	missing(t, s, func(v control.View) (control.TaskView, error) { return v.TaskView(ctx, id) })
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, id) })
-	missing(t, s, func(v control.View) (control.TaskView, error) { return v.Deliverable(ctx, id) })
+	missing(t, s, func(v control.View) (control.TaskRow, error) {
+		_, task, err := v.Claimed(ctx, id)
+		return task, err
+	})
 	missing(t, s, func(v control.View) (control.AttemptView, error) { return v.Attempt(ctx, id) })
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, nil, nil) })
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, []string{id}, nil) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
@@ -25,12 +26,13 @@ func (v view) Movable(_ context.Context, id string) (row control.TaskRow, err er
 	return row, v.row(&row, v.locked(`select `+movable+` from tasks t where t.id = $1`, " of t"), id)
 }
 
-func (v view) Deliverable(_ context.Context, id string) (row control.TaskView, err error) {
-	return row, v.row(&row, `select t.id, t.job_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
+func (v view) Deliverable(_ context.Context, runner string) (rows []control.TaskView, err error) {
+	return rows, v.rows(&rows, `select t.id, t.job_id, t.attempt_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
 		t.fork, n.name || '/' || c.name as class, j.implementation, t.task_index, t.task_total, t.timeout, t.cancel_grace, t.cancel_requested
-		from tasks t join organizations o on o.id = t.organization_id join projects p on p.id = t.project_id
-		join resource_classes c on c.id = t.class_id join namespaces n on n.id = c.namespace_id join jobs j on j.id = t.job_id
-		where t.id = $1`, id)
+		from attempts a cross join tasks t cross join organizations o cross join projects p
+		cross join resource_classes c cross join namespaces n cross join jobs j
+		where a.runner_id = $1 and a.state in ('claimed', 'begun') and t.id = a.task_id and t.attempt_id = a.id
+			and o.id = t.organization_id and p.id = t.project_id and c.id = t.class_id and n.id = c.namespace_id and j.id = t.job_id`, runner)
 }
 
 func (v view) Tasks(_ context.Context, f control.TaskQuery) (rows []control.TaskView, err error) {
@@ -64,6 +66,34 @@ func (v view) Attempt(_ context.Context, id string) (row control.AttemptView, er
 	return row, v.row(&row, v.locked(`select a.id, a.task_id, a.runner_id, a.state, a.reason, a.detail, a.begun_at, a.ended_at, a.last_sign_at,
 		t.cancel_requested from attempts a join tasks t on t.id = a.task_id where a.id = $1`, " of t, a"), id)
 }
+
+// claimed is a task with the attempt of one of its claims.
+type claimed struct {
+	control.TaskRow
+	ClaimID    string              `db:"claim_id"`
+	RunnerID   string              `db:"claim_runner_id"`
+	ClaimState remuda.AttemptState `db:"claim_state"`
+	Why        remuda.Reason       `db:"claim_reason"`
+	Said       string              `db:"claim_detail"`
+	BegunAt    control.Micros      `db:"claim_begun_at"`
+	OverAt     control.Micros      `db:"claim_ended_at"`
+	LastSignAt control.Micros      `db:"claim_last_sign_at"`
+}
+
+func (v view) Claimed(_ context.Context, claim string) (attempt control.AttemptRow, task control.TaskRow, err error) {
+	var row claimed
+	if err := v.row(&row, v.locked(claimedTask, " of t, a"), claim); err != nil {
+		return attempt, task, err
+	}
+	return control.AttemptRow{
+		ID: row.ClaimID, TaskID: row.ID, RunnerID: row.RunnerID, State: row.ClaimState, Reason: row.Why, Detail: row.Said,
+		BegunAt: row.BegunAt, EndedAt: row.OverAt, LastSignAt: row.LastSignAt,
+	}, row.TaskRow, nil
+}
+
+const claimedTask = `select ` + movable + `, a.id as claim_id, a.runner_id as claim_runner_id, a.state as claim_state, a.reason as claim_reason,
+	a.detail as claim_detail, a.begun_at as claim_begun_at, a.ended_at as claim_ended_at, a.last_sign_at as claim_last_sign_at
+	from attempts a join tasks t on t.id = a.task_id where a.id = $1`
 
 func (v view) Waiting(_ context.Context, organization string) (rows []control.LaneKey, err error) {
 	var c conditions

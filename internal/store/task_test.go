@@ -71,32 +71,49 @@ func tasksHaveNames(t *testing.T, s control.Store) {
 }
 
 func partsAreAsTheWhole(t *testing.T, s control.Store) {
-	ctx, w := t.Context(), newTown(t, s)
+	ctx, w, claim := t.Context(), newTown(t, s), newID()
 	row := w.queue(t, func(r *control.TaskRow) {
 		r.Name, r.SubmittedBy, r.Repository, r.Ref, r.Fork, r.Index, r.Total = "n", "me", "https://x", "main", true, 1, 2
 		r.Timeout, r.CancelGrace, r.CancelRequested, r.QueueTimeout, r.QueueUntil, r.LostAfter = 1, 2, true, 3, 4, 5
-		r.MaxAttempts, r.RetryInterrupted, r.Attempts, r.AttemptsUsed, r.AttemptID = 6, true, 7, 8, "a"
+		r.MaxAttempts, r.RetryInterrupted, r.Attempts, r.AttemptsUsed, r.AttemptID = 6, true, 7, 8, claim
 		r.Priority, r.Rank, r.SubmittedAt, r.StartedAt, r.EndedAt, r.RetryOf, r.Reason, r.Detail = 9, 10, 11, 12, 13, "r", "step", "d"
 	})
 	move := control.TaskRow{
 		ID: row.ID, JobID: row.JobID, OrganizationID: row.OrganizationID, ProjectID: row.ProjectID, ClassID: row.ClassID, LaneID: row.LaneID,
 		State: row.State, QueueTimeout: 3, QueueUntil: 4, LostAfter: 5, MaxAttempts: 6, RetryInterrupted: true, Attempts: 7,
-		AttemptsUsed: 8, AttemptID: "a", CancelRequested: true, Rank: 10, Detail: "d",
+		AttemptsUsed: 8, AttemptID: claim, CancelRequested: true, Rank: 10, Detail: "d",
 	}
 	deliver := control.TaskView{
 		TaskRow: control.TaskRow{
-			ID: row.ID, JobID: row.JobID, Name: "n", SubmittedBy: "me", Repository: "https://x", Ref: "main", Fork: true, Index: 1, Total: 2,
+			ID: row.ID, JobID: row.JobID, AttemptID: claim, Name: "n", SubmittedBy: "me", Repository: "https://x", Ref: "main", Fork: true, Index: 1, Total: 2,
 			Timeout: 1, CancelGrace: 2, CancelRequested: true,
 		},
 		Organization: w.organization.Name, Project: w.project.Name, Class: w.namespace.Name + "/" + w.class.Name, Implementation: "job",
+	}
+	ended := newID()
+	insert(t, s,
+		&control.AttemptRow{ID: ended, TaskID: row.ID, Number: 1, RunnerID: w.runner.ID, State: remuda.AttemptReturned, Detail: "d"},
+		&control.AttemptRow{ID: claim, TaskID: row.ID, Number: 2, RunnerID: w.runner.ID, State: remuda.AttemptClaimed})
+	for id, want := range map[string]control.AttemptRow{
+		ended: {ID: ended, TaskID: row.ID, RunnerID: w.runner.ID, State: remuda.AttemptReturned, Detail: "d"},
+		claim: {ID: claim, TaskID: row.ID, RunnerID: w.runner.ID, State: remuda.AttemptClaimed},
+	} {
+		var task control.TaskRow
+		attempt := read(t, s, func(v control.View) (attempt control.AttemptRow, err error) {
+			attempt, task, err = v.Claimed(ctx, id)
+			return attempt, err
+		})
+		if diff := cmp.Diff(want, attempt) + cmp.Diff(move, task); diff != "" {
+			t.Error(diff)
+		}
 	}
 	movable := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, row.ID) })
 	next := read(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, []string{w.class.ID}, nil) })
 	if diff := cmp.Diff([]control.TaskRow{move, move}, []control.TaskRow{movable, next}); diff != "" {
 		t.Error(diff)
 	}
-	deliverable := read(t, s, func(v control.View) (control.TaskView, error) { return v.Deliverable(ctx, row.ID) })
-	if diff := cmp.Diff(deliver, deliverable); diff != "" {
+	deliverable := read(t, s, func(v control.View) ([]control.TaskView, error) { return v.Deliverable(ctx, w.runner.ID) })
+	if diff := cmp.Diff([]control.TaskView{deliver}, deliverable); diff != "" {
 		t.Error(diff)
 	}
 }
