@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -88,20 +89,6 @@ func (v spoiledView) Movable(ctx context.Context, id string) (control.TaskRow, e
 	return t, err
 }
 
-// Claimed is spoiled as its parts are.
-func (v spoiledView) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
-	a, t, err := v.View.Claimed(ctx, claim)
-	if err == nil && v.s.attempt != nil {
-		view := control.AttemptView{AttemptRow: a}
-		v.s.attempt(ctx, &view)
-		a = view.AttemptRow
-	}
-	if err == nil && v.s.movable != nil {
-		v.s.movable(&t)
-	}
-	return a, t, err
-}
-
 // TaskView is spoiled.
 func (v spoiledView) TaskView(ctx context.Context, id string) (control.TaskView, error) {
 	t, err := v.View.TaskView(ctx, id)
@@ -130,12 +117,22 @@ func (v spoiledView) RunnerClasses(ctx context.Context, runner string) ([]string
 }
 
 // Claimable is spoiled.
-func (v spoiledView) Claimable(ctx context.Context, classes, capabilities []string) (control.TaskRow, error) {
-	t, err := v.View.Claimable(ctx, classes, capabilities)
-	if v.s.claimable != nil {
-		t, err = v.s.claimable(ctx, v.View, classes, t, err)
+func (v spoiledView) Claimable(ctx context.Context, classes, capabilities []string, most int) ([]control.TaskRow, error) {
+	if v.s.claimable == nil {
+		return v.View.Claimable(ctx, classes, capabilities, most)
 	}
-	return t, err
+	found, err := v.View.Claimable(ctx, classes, capabilities, 1)
+	var first control.TaskRow
+	switch {
+	case len(found) > 0:
+		first = found[0]
+	case err == nil:
+		err = remuda.NotFound
+	}
+	if first, err = v.s.claimable(ctx, v.View, classes, first, err); errors.Is(err, remuda.NotFound) {
+		return nil, nil
+	}
+	return []control.TaskRow{first}, err
 }
 
 // Waiting is spoiled.
@@ -181,11 +178,6 @@ func (t spoiledTx) Movable(ctx context.Context, id string) (control.TaskRow, err
 	return t.v.Movable(ctx, id)
 }
 
-// Claimed is spoiled.
-func (t spoiledTx) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
-	return t.v.Claimed(ctx, claim)
-}
-
 // TaskView is spoiled.
 func (t spoiledTx) TaskView(ctx context.Context, id string) (control.TaskView, error) {
 	return t.v.TaskView(ctx, id)
@@ -202,8 +194,8 @@ func (t spoiledTx) RunnerClasses(ctx context.Context, runner string) ([]string, 
 }
 
 // Claimable is spoiled.
-func (t spoiledTx) Claimable(ctx context.Context, classes, capabilities []string) (control.TaskRow, error) {
-	return t.v.Claimable(ctx, classes, capabilities)
+func (t spoiledTx) Claimable(ctx context.Context, classes, capabilities []string, most int) ([]control.TaskRow, error) {
+	return t.v.Claimable(ctx, classes, capabilities, most)
 }
 
 // GroupTasks is spoiled.
