@@ -16,6 +16,7 @@ type Store interface {
 // View reads rows of building blocks. Lists are in descending order of id, which is the newest first.
 type View interface {
 	control.View
+	StateView
 
 	DefinitionView(ctx context.Context, id string) (DefinitionView, error)
 	Definitions(ctx context.Context, q DefinitionQuery) ([]DefinitionView, error)
@@ -55,6 +56,7 @@ type View interface {
 // Tx changes rows of building blocks; those with an id it changes by Insert, Update and Delete.
 type Tx interface {
 	View
+	StateTx
 
 	Insert(ctx context.Context, row control.Row) error
 	Update(ctx context.Context, row control.Row, columns ...string) error
@@ -64,6 +66,10 @@ type Tx interface {
 	ReplaceDefinitionAccess(ctx context.Context, definition string, organizations []string) error
 	// ShareRuns has the organizations that ordered a definition's blocks see their runs' tasks, or not.
 	ShareRuns(ctx context.Context, definition string, transparent bool) error
+	// ForgetBlocks drops the deleted blocks of a definition, or of one of its versions, with all that belongs to them.
+	ForgetBlocks(ctx context.Context, definition, version string) error
+	// Pin keeps retention from a task, or lets it have it. One that is there no more is no matter.
+	Pin(ctx context.Context, task string, pinned bool) error
 	// Advance notes how far a reader has read, and never less than was noted before.
 	Advance(ctx context.Context, reader string, event int64) error
 }

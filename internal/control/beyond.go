@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/remuda-dev/remuda"
@@ -102,3 +103,43 @@ func (t *transition) Cancel(ctx context.Context, id, detail string) error {
 
 // NewID makes an id as all rows have it.
 func NewID() string { return newID() }
+
+// DefaultProject is what counts for those who name no project.
+const DefaultProject = defaultProject
+
+// FindProject finds an organization's project by name, or makes it.
+func (t *transition) FindProject(ctx context.Context, organizationID, name string) (ProjectRow, error) {
+	project, err := t.ProjectByName(ctx, organizationID, name)
+	if !errors.Is(err, remuda.NotFound) {
+		return project, err
+	}
+	project = newProject(organizationID, name, t.now)
+	if err := validProject(project); err != nil {
+		return project, err
+	}
+	if err := t.Insert(ctx, &project); err != nil {
+		return project, err
+	}
+	return project, t.event(ctx, "project.created", organizationID, project.Name, "by a block")
+}
+
+// Usable finds a class that an organization owns or may use; remuda.NotFound for all others.
+func Usable(ctx context.Context, v View, full, organizationID string) (ClassView, error) {
+	return usable(ctx, v, full, organizationID)
+}
+
+// Hearing is told of new events, on this plane and on others. C holds at most one wake-up, which carries no data and may
+// be lost: whoever is woken reads the truth, and looks now and then without.
+type Hearing struct {
+	C   <-chan struct{}
+	end func()
+}
+
+// Close ends it.
+func (h Hearing) Close() { h.end() }
+
+// HearEvents hears of new events from now on.
+func (p *Plane) HearEvents() Hearing {
+	s := p.hub.subscribe(eventTopic)
+	return Hearing{C: s.C, end: s.close}
+}

@@ -89,3 +89,15 @@ func (t blockTx) Advance(_ context.Context, reader string, event int64) error {
 		on conflict (id) do update set event_id = excluded.event_id where readers.event_id < excluded.event_id`, reader, event)
 	return err
 }
+
+func (t blockTx) ForgetBlocks(_ context.Context, definition, version string) error {
+	c := conditions{args: []any{definition}, parts: []string{"definition_id = $1", "lifecycle = 'deleted'"}}
+	c.where("version_id = $?", version)
+	_, err := t.exec(`delete from blocks`+c.clause(), c.args...)
+	return err
+}
+
+func (t blockTx) Pin(_ context.Context, task string, pinned bool) error {
+	_, err := t.exec(`update tasks set pinned = $2 where id = $1`, task, pinned)
+	return err
+}
