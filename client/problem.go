@@ -31,6 +31,7 @@ var kinds = map[int]remuda.Kind{
 	http.StatusForbidden:             remuda.Forbidden,
 	http.StatusNotFound:              remuda.NotFound,
 	http.StatusConflict:              remuda.Conflict,
+	http.StatusLocked:                remuda.Conflict,
 	http.StatusPreconditionFailed:    remuda.Conflict,
 	http.StatusGone:                  remuda.Gone,
 	http.StatusRequestEntityTooLarge: remuda.TooLarge,

@@ -86,7 +86,11 @@ func (t *Task) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, remuda.NotFound, "only the calls of this claim's task-agent go through this socket")
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, largestForward)
+	limit := int64(largestForward)
+	if strings.HasSuffix(r.URL.Path, "/state") || strings.HasSuffix(r.URL.Path, "/plan") {
+		limit = largestState
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	t.forward.ServeHTTP(w, r)
 }
 
@@ -101,6 +105,9 @@ func (t *Task) route(r *http.Request) string {
 		return path("claims", t.claimID, "begin")
 	case rest == "steps" && r.Method == http.MethodPut:
 		return path("claims", t.claimID, "steps")
+	}
+	if route := t.runRoute(r.Method, rest); route != "" {
+		return route
 	}
 	number, found := strings.CutPrefix(rest, "steps/")
 	if !found {
@@ -125,7 +132,7 @@ func (t *Task) forwarder() *httputil.ReverseProxy {
 		Transport: t.door.client.http.Transport,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			query := url.Values{}
-			for _, name := range []string{"offset", "source"} {
+			for _, name := range []string{"offset", "source", "lock", "id"} {
 				if value := p.In.URL.Query().Get(name); value != "" {
 					query.Set(name, value)
 				}
