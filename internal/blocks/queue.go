@@ -225,7 +225,7 @@ func (t *change) task(ctx context.Context, s *scene, run *RunRow, by remuda.RunA
 		Name: s.block.Name, Implementation: s.version.Implementation.Type, Payload: order, Secrets: secrets, SubmittedBy: by.Name,
 		Timeout: cmp.Or(s.version.Timeout, defaultRunTimeout), CancelGrace: runCancelGrace, Pinned: true,
 	}
-	if s.definition.Transparent && s.definition.OrganizationID != s.block.OrganizationID {
+	if s.definition.Transparent || s.definition.OrganizationID == s.block.OrganizationID {
 		work.ReaderID = s.block.OrganizationID
 	}
 	task, err := t.r.plane.Queue(ctx, t.Transition, work)

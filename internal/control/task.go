@@ -128,7 +128,19 @@ func (d UserDoor) task(ctx context.Context, v View, id string, role remuda.Role)
 	if err != nil {
 		return row, orAbsent(err, "task", id)
 	}
+	if role == remuda.RoleViewer && d.readsRun(row) {
+		return row, nil
+	}
 	return row, d.may(row.OrganizationID, role, "task", id)
+}
+
+// readsRun says whether a task is a run that the user may see beside those of its own organization: of a block that its
+// organization ordered, when the runs are for it to see; or as an API key that manages the definition's blocks.
+func (d UserDoor) readsRun(t TaskView) bool {
+	if t.Implementation == implementationJob {
+		return false
+	}
+	return d.user.May(remuda.PermitRunList, t.ReaderID) || d.user.May(remuda.PermitManagedBlockList, t.OrganizationID)
 }
 
 // Task shows one with its attempts, their steps, and what was submitted.
@@ -246,6 +258,9 @@ func (d UserDoor) RetryTask(ctx context.Context, id string) (remuda.Task, error)
 		view, err := d.task(ctx, t, id, remuda.RoleMember)
 		if err != nil {
 			return err
+		}
+		if view.Implementation != implementationJob {
+			return remuda.Fail(remuda.Conflict, "task "+id+" is a run of a building block: what it was queued with is of the past; have the block run again instead")
 		}
 		if !view.State.Ended() {
 			return remuda.Fail(remuda.Conflict, "task "+id+" has not ended; cancel it first")
