@@ -60,6 +60,9 @@ var rooms = map[string]room{
 
 	"internal/git": {tool, "Checks a repository out with the machine's git, let in by what it is given for that alone."},
 
+	"internal/toolshed":       {tool, "Keeps OpenTofu and Terraform on a machine, fetched once, for tasks that can read and not write there."},
+	"internal/toolshed/fetch": {adapter, "Gets OpenTofu and Terraform from their vendors, and checks their signatures."},
+
 	"internal/bucket": {tool, "Keeps objects in a folder or in S3, durable when it says so."},
 
 	"internal/store":            {adapter, "Keeps everything that must survive a restart, in SQL."},

@@ -27,6 +27,8 @@ var onlyRules = []only{
 	{"filippo.io/age", []string{"internal/archive"}, "one package closes and opens a backup's key"},
 	{"github.com/spf13/cobra", []string{"cmd"}, "only cmd touches arguments"},
 	{"github.com/spf13/pflag", []string{"cmd"}, "only cmd touches arguments"},
+	{"github.com/opentofu/tofudl", []string{"internal/toolshed/fetch"}, "what checks signatures is larger than a runner"},
+	{"github.com/hashicorp/hc-install", []string{"internal/toolshed/fetch"}, "what checks signatures is larger than a runner"},
 	{"charm.land", []string{"cmd"}, "only cmd touches the terminal"},
 	{"github.com/knadh/koanf", []string{"cmd"}, "only cmd touches the environment and configuration files"},
 }
@@ -50,6 +52,9 @@ var heavy = []string{
 	"github.com/danielgtaylor/huma",
 	"github.com/prometheus",
 	"github.com/tink-crypto",
+	"github.com/opentofu/tofudl",
+	"github.com/hashicorp/hc-install",
+	"github.com/ProtonMail",
 }
 
 // nameless are last elements of import paths that say nothing about what lies inside.

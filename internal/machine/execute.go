@@ -91,7 +91,7 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 		if a.process != nil {
 			a.hold() // it has begun, maybe
 		}
-		forwarder, err := forward(a.record.Socket, a.account, a.beginning(a.work.Plane))
+		forwarder, err := forward(a.record.Socket, a.account, a.beside(a.beginning(a.work.Plane)))
 		if err != nil {
 			return remuda.Result{}, err
 		}
@@ -122,6 +122,24 @@ func (a *attempt) beginning(plane http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/begin") {
 			a.hold()
+		}
+		plane.ServeHTTP(w, r)
+	})
+}
+
+// beside serves what the agent asks this machine for, next to what it says to the control plane.
+func (a *attempt) beside(plane http.Handler) http.Handler {
+	if a.config.Beside == nil {
+		return plane
+	}
+	machine := a.config.Beside(a.work.Claim)
+	if machine == nil {
+		return plane
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/machine/") {
+			machine.ServeHTTP(w, r)
+			return
 		}
 		plane.ServeHTTP(w, r)
 	})

@@ -25,12 +25,14 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/runner"
 )
 
@@ -66,6 +68,10 @@ type Config struct {
 
 	// SpoolLimit is how many bytes of a task's output may wait on disk to be sent; 256 MiB when 0. Past it, its steps wait.
 	SpoolLimit int64
+
+	// Beside serves what the agent of a claim asks this machine itself for: the paths below /machine/ of its socket, which
+	// are not the control plane's. Nobody does when it is nil, or gives nil.
+	Beside func(remuda.Claim) http.Handler
 }
 
 // Limits are bounds of one task's processes together; 0 means none.

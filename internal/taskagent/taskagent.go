@@ -11,6 +11,8 @@ import (
 	"github.com/remuda-dev/remuda/agent"
 	"github.com/remuda-dev/remuda/client"
 	"github.com/remuda-dev/remuda/internal/job"
+	"github.com/remuda-dev/remuda/internal/tofu"
+	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
 // Usage is the help of the command that Main is.
@@ -31,17 +33,19 @@ Exit codes:
   4  like 0, but output is left for the runner to send
 `
 
-// implementation finds what carries out a kind of task.
-func implementation(name string) (agent.Implementation, bool) {
-	switch name {
+// implementation finds what carries out a claim's kind of task.
+func implementation(handoff agent.Handoff) (agent.Implementation, bool) {
+	switch handoff.Claim.Task.Implementation {
 	case job.Name:
 		return job.New(), true
+	case tofu.Name:
+		return tofu.New(toolshed.Over(handoff.SocketPath())), true
 	}
 	return nil, false
 }
 
 // Implementations are the names of all kinds of tasks that the agent can carry out.
-func Implementations() []string { return []string{job.Name} }
+func Implementations() []string { return []string{job.Name, tofu.Name} }
 
 // Main reads a Handoff from stdin, carries it out and gives the exit code. When ctx ends (on TERM), the task is
 // cancelled. The caller must survive SIGPIPE and SIGHUP: the agent outlives its runner, and with it stderr.
@@ -54,7 +58,7 @@ func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) int {
 		return agent.ExitUsage
 	}
 	log = log.With("claim", handoff.Claim.ID)
-	carrier, ok := implementation(handoff.Claim.Task.Implementation)
+	carrier, ok := implementation(handoff)
 	if !ok {
 		log.Error("this agent does not know the task's implementation", "implementation", handoff.Claim.Task.Implementation)
 		return agent.ExitError

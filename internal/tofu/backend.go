@@ -184,7 +184,8 @@ func (b *backend) keep(state []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last = state
-	for _, output := range outputsOf(state) {
+	outputs, _ := outputsOf(state)
+	for _, output := range outputs {
 		if !output.Sensitive {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
 // init finds the program, gives the module a backend where it brings none, and lets tofu initialise it.
@@ -82,7 +83,7 @@ func workspaceOf(block remuda.RunOrderBlock) string {
 
 // choose selects a workspace, or makes it.
 func (r *run) choose(ctx context.Context, workspace string) error {
-	if p := r.order.program; p.Product == OpenTofu || !p.before(1, 4) { // which brought -or-create
+	if p := r.order.program; p.Product == toolshed.OpenTofu || !p.Before(1, 4) { // which brought -or-create
 		return r.must(ctx, "workspace", "select", "-or-create", workspace)
 	}
 	end, err := r.tofu(ctx, nil, "workspace", "select", workspace)

@@ -20,6 +20,7 @@ import (
 	"github.com/remuda-dev/remuda/agent"
 	"github.com/remuda-dev/remuda/agent/agenttest"
 	"github.com/remuda-dev/remuda/internal/tofu"
+	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,7 +35,7 @@ const (
 // program is where a version lies on this machine. Without it the test is skipped, except in CI, where it must not be.
 func program(t testing.TB, version string) string {
 	t.Helper()
-	p, err := tofu.ProgramOf(version)
+	p, err := toolshed.ProgramOf(version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func program(t testing.TB, version string) string {
 // shed has the programs that `make tools` built.
 type shed struct{ t testing.TB }
 
-func (s shed) Program(_ context.Context, p tofu.Program, _ io.Writer) (string, error) {
+func (s shed) Program(_ context.Context, p toolshed.Program, _ io.Writer) (string, error) {
 	if p.Version == "9.9.9" {
 		return "", remuda.Fail(remuda.NotFound, fmt.Sprintf("there is no %s", p))
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
+
+	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
 // module is what the root module says of itself, as far as a run has to know.
@@ -18,7 +20,7 @@ type module struct {
 }
 
 // scan reads the files of a module's folder. What it cannot read tofu will complain about, in its own words.
-func scan(dir string, program Program) (module, error) {
+func scan(dir string, program toolshed.Program) (module, error) {
 	found := module{variables: map[string]bool{}}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -40,9 +42,9 @@ func scan(dir string, program Program) (module, error) {
 }
 
 // bodyOf parses a file if it is one of the module's.
-func bodyOf(name string, source []byte, program Program) hcl.Body {
+func bodyOf(name string, source []byte, program toolshed.Program) hcl.Body {
 	var file *hcl.File
-	own := program.Product == OpenTofu && !program.before(1, 8) // which brought OpenTofu suffixes of its own
+	own := program.Product == toolshed.OpenTofu && !program.Before(1, 8) // which brought OpenTofu suffixes of its own
 	switch {
 	case strings.HasSuffix(name, ".tf"), own && strings.HasSuffix(name, ".tofu"):
 		file, _ = hclsyntax.ParseConfig(source, name, hcl.InitialPos)

@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
 // order is a run's payload, checked.
 type order struct {
 	remuda.RunOrder
 	tofu    remuda.OpenTofuBlueprint
-	program Program
+	program toolshed.Program
 }
 
 // parse reads a payload. The control plane has checked it; what is checked here is what a newer one may send, and what
@@ -34,7 +35,7 @@ func parse(payload remuda.Payload) (order, error) {
 		return o, fmt.Errorf("this task-agent does not know the behavior %q; is the runner older than the control plane?", o.Behavior)
 	}
 	var err error
-	if o.program, err = ProgramOf(o.tofu.Version); err != nil {
+	if o.program, err = toolshed.ProgramOf(o.tofu.Version); err != nil {
 		return o, err
 	}
 	if err := o.checkModule(); err != nil {

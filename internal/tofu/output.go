@@ -17,24 +17,24 @@ type output struct {
 	Value     json.RawMessage `json:"value"`
 }
 
-// outputsOf are the outputs in a state; none when it is encrypted.
-func outputsOf(state []byte) map[string]output {
+// stateVersion is the version of a state's form that this knows. An encrypted state has none.
+const stateVersion = 4
+
+// outputsOf are the outputs in a state; readable is false when it is encrypted, or of a form that this does not know.
+func outputsOf(state []byte) (outputs map[string]output, readable bool) {
 	var known struct {
+		Version int               `json:"version"`
 		Outputs map[string]output `json:"outputs"`
 	}
-	_ = json.Unmarshal(state, &known)
-	return known.Outputs
+	err := json.Unmarshal(state, &known)
+	return known.Outputs, err == nil && known.Version == stateVersion
 }
 
 // readOutputs reports the module's outputs.
 func (r *run) readOutputs(ctx context.Context) error {
-	text, err := r.ask(ctx, "output", "-json")
+	known, err := r.outputs(ctx)
 	if err != nil {
 		return err
-	}
-	var known map[string]output
-	if err := json.Unmarshal(text, &known); err != nil {
-		return errors.New("the outputs that tofu printed cannot be read") // The decoder's words may quote one.
 	}
 	report := remuda.RunReport{Outputs: map[string]remuda.RunOutput{}}
 	for _, key := range slices.Sorted(maps.Keys(known)) {
@@ -46,6 +46,24 @@ func (r *run) readOutputs(ctx context.Context) error {
 		r.tell("output %s: %s", key, shown(report.Outputs[key]))
 	}
 	return r.plane.ReportRun(ctx, report)
+}
+
+// outputs are the module's: those of the state that tofu wrote last, where it went through our hands and can be read.
+func (r *run) outputs(ctx context.Context) (map[string]output, error) {
+	if r.backend != nil {
+		if known, readable := outputsOf(r.backend.state()); readable {
+			return known, nil
+		}
+	}
+	text, err := r.ask(ctx, "output", "-json")
+	if err != nil {
+		return nil, err
+	}
+	var known map[string]output
+	if err := json.Unmarshal(text, &known); err != nil {
+		return nil, errors.New("the outputs that tofu printed cannot be read") // The decoder's words may quote one.
+	}
+	return known, nil
 }
 
 // hide hides a secret value in what is printed from now on.

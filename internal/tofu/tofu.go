@@ -15,6 +15,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/agent"
+	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
 // Name is what a claim's task names as its implementation.
@@ -24,7 +25,7 @@ const Name = remuda.BlueprintOpenTofu
 type Shed interface {
 	// Program is the path of a program of exactly this version. Where it has to be fetched first, said is told so. An
 	// error of kind Invalid or NotFound is a sentence for whoever wrote the definition.
-	Program(ctx context.Context, p Program, said io.Writer) (path string, err error)
+	Program(ctx context.Context, p toolshed.Program, said io.Writer) (path string, err error)
 }
 
 // Implementation runs OpenTofu.

@@ -1,4 +1,9 @@
-package tofu
+// Package toolshed is where a machine keeps OpenTofu, Terraform and providers: fetched once for each version, and read by
+// all tasks, of which none can write there.
+//
+// The runner has the Shed. It fetches by a command of its own (package fetch), so that neither runner nor agent carries
+// what checks signatures. An agent asks for what it needs through its claim's socket (Client), and gets a path.
+package toolshed
 
 import (
 	"fmt"
@@ -49,14 +54,14 @@ func ProgramOf(version string) (Program, error) {
 		return Program{}, remuda.Fail(remuda.Invalid, fmt.Sprintf("%q is no exact version of OpenTofu, such as 1.10.10", version))
 	}
 	p := Program{Product: OpenTofu, Version: version}
-	if p.before(1, 6) {
+	if p.Before(1, 6) {
 		p.Product = Terraform
 	}
 	return p, nil
 }
 
-// before is whether it is of an earlier minor version.
-func (p Program) before(major, minor int) bool {
+// Before is whether it is of an earlier minor version.
+func (p Program) Before(major, minor int) bool {
 	var ours [2]int
 	rest := p.Version
 	for i := range ours {

@@ -1,0 +1,3 @@
+package toolshed
+
+const executableSuffix = ".exe"
