@@ -17,7 +17,9 @@ type heldSync struct {
 	waits []string      // topics of the classes from which it would take a task
 	end   chan struct{} // closed when it is to be answered, whatever there is to say
 
-	arrived Micros // when that was written down
+	arrived Micros    // when that was written down, or will be
+	before  Micros    // the arrival before, if the store may still have that one
+	read    time.Time // when the store was asked last
 
 	answer remuda.SyncAnswer
 	err    error
@@ -40,7 +42,8 @@ func (h *heldSync) look(ctx context.Context) {
 // weigh decides whether there is something to say.
 func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
 	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.said) {
-		if seen.runner.LastSeenAt != h.arrived {
+		h.read = time.Now()
+		if !h.is(seen.runner) {
 			h.done = true // a newer sync arrived at another plane, which says what there is to say
 			return
 		}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"container/list"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -12,6 +13,8 @@ type hub struct {
 	mu      sync.Mutex
 	topics  map[string]*list.List // of *subscription, who was woken longest ago first
 	classes int                   // how many of the topics are classes: none, when no runner waits for work
+	calls   map[string]uint64     // how often each class was called, whether or not anyone waited for it
+	all     uint64                // how often everyone was
 }
 
 // subscription waits for any of its topics. C holds at most one wake-up.
@@ -41,7 +44,7 @@ func taskTopic(id string) string   { return "task/" + id }
 
 const eventTopic = "events"
 
-func newHub() *hub { return &hub{topics: map[string]*list.List{}} }
+func newHub() *hub { return &hub{topics: map[string]*list.List{}, calls: map[string]uint64{}} }
 
 // subscribe before reading, so that nothing falls between.
 func (h *hub) subscribe(topics ...string) *subscription {
@@ -82,17 +85,7 @@ func (s *subscription) leave(topics ...string) {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	for _, topic := range topics {
-		place := s.places[topic]
-		if place == nil {
-			continue
-		}
-		delete(s.places, topic)
-		waiting := s.hub.topics[topic]
-		waiting.Remove(place)
-		if waiting.Len() == 0 {
-			delete(s.hub.topics, topic)
-			s.hub.count(topic, -1)
-		}
+		s.drop(topic)
 	}
 	select {
 	case <-s.C:
@@ -104,6 +97,59 @@ func (s *subscription) leave(topics ...string) {
 		}
 	default:
 	}
+}
+
+// hearing is how often classes had been called at some time.
+type hearing struct {
+	all     uint64
+	classes []uint64
+}
+
+func (h *hub) hearing(classes []string) hearing {
+	heard := hearing{all: h.all}
+	for _, class := range classes {
+		heard.classes = append(heard.classes, h.calls[class])
+	}
+	return heard
+}
+
+// rest waits for classes no more, but for the rest, and says how often they had been called. It does nothing when a
+// wake-up is there.
+func (s *subscription) rest(classes []string) (heard hearing, quiet bool) {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if len(s.C) > 0 {
+		return heard, false
+	}
+	for _, class := range classes {
+		s.drop(class)
+	}
+	return s.hub.hearing(classes), true
+}
+
+// resume waits for classes again. It is false when there was a wake-up, or a call for one of them, since it rested.
+func (s *subscription) resume(classes []string, heard hearing) bool {
+	s.join(classes...)
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	now := s.hub.hearing(classes)
+	return len(s.C) == 0 && now.all == heard.all && slices.Equal(now.classes, heard.classes)
+}
+
+// drop takes the subscription out of a topic. The answer is whether it was in it.
+func (s *subscription) drop(topic string) bool {
+	place := s.places[topic]
+	if place == nil {
+		return false
+	}
+	delete(s.places, topic)
+	waiting := s.hub.topics[topic]
+	waiting.Remove(place)
+	if waiting.Len() == 0 {
+		delete(s.hub.topics, topic)
+		s.hub.count(topic, -1)
+	}
+	return true
 }
 
 // wake leaves a wake-up; one that is there already will do. Whoever took one and could not follow it up leaves it for
@@ -138,6 +184,7 @@ func (h *hub) wake(topic string, n int) int {
 func (h *hub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.all++
 	for topic := range h.topics {
 		h.wakeLocked(topic, everyone)
 	}
@@ -145,6 +192,9 @@ func (h *hub) wakeAll() {
 
 func (h *hub) wakeLocked(topic string, n int) (woken int) {
 	place, needs, _ := strings.Cut(topic, ",")
+	if strings.HasPrefix(place, classPrefix) {
+		h.calls[place]++
+	}
 	waiting := h.topics[place]
 	if waiting == nil {
 		return 0

@@ -76,6 +76,9 @@ type Plane struct {
 	waited    map[string]wait // what each runner's last sync here waited for
 	lettingGo bool            // no sync is held any more
 
+	resting map[string]resting // runners between two idle syncs
+	seen    map[string]Micros  // when runners arrived, as far as that is not written down
+
 	crew aside.Crew // does what held syncs need of the store
 
 	retention Retention
@@ -96,7 +99,7 @@ func New(o Options) *Plane {
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version, clock: clock,
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: micros(clock()),
 		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
-		waited: map[string]wait{}, crew: aside.NewCrew(maxSyncing),
+		waited: map[string]wait{}, resting: map[string]resting{}, seen: map[string]Micros{}, crew: aside.NewCrew(maxSyncing),
 		retention: o.Retention,
 	}
 }
@@ -129,6 +132,7 @@ func (p *Plane) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-sweep.C:
+			_ = p.noteSeen(ctx) // noteStore tells that the store is away
 			last = p.sweepSince(ctx, last)
 		case <-poll.C:
 			p.poll(ctx)
@@ -136,6 +140,7 @@ func (p *Plane) Run(ctx context.Context) error {
 			p.wakeLimited(ctx, task)
 		case <-forget.C:
 			p.forgetWaited()
+			p.forgetResting()
 			p.forgetFollowed()
 			if err := p.forget(ctx); err != nil && ctx.Err() == nil {
 				p.log.Error("forget what is old", "err", err)

@@ -59,6 +59,8 @@ type Tx interface {
 	Weigh(ctx context.Context, project string, weight int) error
 	// Sign records a sign of life for those of these claims that are live and this runner's.
 	Sign(ctx context.Context, runner string, claims []string, at Micros) error
+	// SeeRunner notes that a runner was heard of, unless that is not news or it has gone, and from when on it is silent.
+	SeeRunner(ctx context.Context, id string, at, silent Micros) error
 	// ReplaceClassAccess says which organizations may use a class whose access is 'some'.
 	ReplaceClassAccess(ctx context.Context, class string, organizations []string) error
 	// ForgetOldKeys drops idempotency keys made before a time, at most 64; the answer is how many.

@@ -32,14 +32,25 @@ func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer,
 	defer over.Stop()
 	d.p.supersede(d.id, h)
 	defer d.p.release(d.id, h)
-	h.woken = d.p.hub.subscribe(runnerTopic(d.id)) // before reading, so that nothing falls between
-	defer h.woken.close()
-	h.guess()
-
-	for d.p.crew.Do(func() { h.arrive(ctx) }); !h.done; d.p.crew.Do(func() { h.look(ctx) }) {
+	resumed := h.resume()
+	if !resumed {
+		h.woken = d.p.hub.subscribe(runnerTopic(d.id)) // before reading, so that nothing falls between
+		h.guess()
+	}
+	rests := false
+	defer func() {
+		if !rests {
+			h.woken.close()
+		}
+	}()
+	if !resumed {
+		d.p.crew.Do(func() { h.arrive(ctx) })
+	}
+	for ; !h.done; d.p.crew.Do(func() { h.look(ctx) }) {
 		select {
 		case <-h.woken.C:
 		case <-over.C:
+			rests = h.rest()
 			return h.answer, nil
 		case <-h.end: // superseded, or let go
 			return h.answer, nil
@@ -81,8 +92,9 @@ func (d RunnerDoor) dropped(ctx context.Context, mine *heldSync) {
 		if !d.p.isNewest(d.id, mine) {
 			return nil // the newer sync's arrival says more than this one's end, and may be written already
 		}
+		d.p.unsee(d.id)
 		var row RunnerRow
-		if err := tx.Get(ctx, &row, d.id); err != nil || row.LastSeenAt != mine.arrived {
+		if err := tx.Get(ctx, &row, d.id); err != nil || !mine.is(row) {
 			return err // it arrived at another plane since
 		}
 		row.SilentAt = min(row.SilentAt, max(row.LastSeenAt.after(silentAfter), Now().after(overdueSync)))
