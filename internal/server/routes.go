@@ -140,4 +140,13 @@ func addBlockRoutes(s *Server) {
 	forUser(s, "GET "+v1+"/runner-entries/{entry}", "show-runner-entry", showEntry)
 	forUser(s, "PUT "+v1+"/runner-entries/{entry}", "change-runner-entry", changeEntry)
 	forUser(s, "DELETE "+v1+"/runner-entries/{entry}", "delete-runner-entry", deleteEntry)
+
+	forTask(s, "GET "+v1+"/claims/{claim}/state", "read-state", readState, bytesOf(jsonType))
+	forTask(s, "POST "+v1+"/claims/{claim}/state", "write-state", writeState, stateSized, holding("423"))
+	forTask(s, "DELETE "+v1+"/claims/{claim}/state", "delete-state", deleteState, holding("423"))
+	forTask(s, "PUT "+v1+"/claims/{claim}/state/lock", "lock-state", lockState, holding("423"))
+	forTask(s, "DELETE "+v1+"/claims/{claim}/state/lock", "unlock-state", unlockState, holding("409"))
+	forTask(s, "PUT "+v1+"/claims/{claim}/plan", "save-plan", savePlan, stateSized)
+	forTask(s, "GET "+v1+"/claims/{claim}/plan", "read-saved-plan", readSavedPlan, bytesOf(rawContent))
+	forTask(s, "PUT "+v1+"/claims/{claim}/run", "report-run", reportRun, large)
 }

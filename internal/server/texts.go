@@ -145,8 +145,18 @@ var texts = map[string]text{
 	"show-stream":   {tag: "claims", summary: "Ask what is held of a step's output", description: "Whoever sends output goes on from here."},
 	"append-output": {tag: "claims", summary: "Append a chunk to a step's output", description: "A chunk that does not start at the length held changes nothing. Either way the answer says what is held, so that sending a chunk again is harmless and a gap impossible."},
 	"close-stream":  {tag: "claims", summary: "Close a step's output", description: "Says how long it is in all.", example: `{"length": 6}`},
-	"finish-claim":  {tag: "claims", summary: "Say how a task ended", description: "By the runner, when the process tree is dead and the folder clean. Repeated with the same result it answers as the first time; another result is a conflict.", example: `{"state": "succeeded"}`},
-	"return-claim":  {tag: "claims", summary: "Hand a claim back", description: "The runner could not carry it out, which says nothing about the task: it is queued again, or fails when its attempts are used up.", example: `{"detail": "the disk is full"}`},
+
+	"read-state":      {tag: "claims", summary: "Read the state of the run's block", description: "As OpenTofu wrote it; 404 when the block has none."},
+	"write-state":     {tag: "claims", summary: "Write the state of the run's block", description: "Keeps a new version. While the run holds the lock, any state is taken; without a lock, only one of the same lineage with a greater serial. The same text again changes nothing."},
+	"delete-state":    {tag: "claims", summary: "Leave the run's block without a state", description: "Earlier versions are kept."},
+	"lock-state":      {tag: "claims", summary: "Take the lock on the state of the run's block", description: "Taking it again with the same id is granted again. It is released when the run ends.", example: `{"ID": "0d5e8a1c-2f7b-4c19-9a3e-61b7d2c40f58", "Operation": "OperationTypeApply", "Who": "run"}`},
+	"unlock-state":    {tag: "claims", summary: "Give the lock back", description: "One that is not held any more is given back already."},
+	"save-plan":       {tag: "claims", summary: "Save the plan of a DETECT", description: "For the APPLY that may follow."},
+	"read-saved-plan": {tag: "claims", summary: "Read the plan that an APPLY is to apply", description: "404 when it is to make its own."},
+	"report-run":      {tag: "claims", summary: "Say what a run planned, did and gives", description: "Each call replaces what it carries; what it does not carry stays.", example: `{"changes": true, "outputs": {"address": {"type": "string", "value": "10.0.0.7"}}}`},
+
+	"finish-claim": {tag: "claims", summary: "Say how a task ended", description: "By the runner, when the process tree is dead and the folder clean. Repeated with the same result it answers as the first time; another result is a conflict.", example: `{"state": "succeeded"}`},
+	"return-claim": {tag: "claims", summary: "Hand a claim back", description: "The runner could not carry it out, which says nothing about the task: it is queued again, or fails when its attempts are used up.", example: `{"detail": "the disk is full"}`},
 
 	"whoami":       {tag: "instance", summary: "Tell who the token acts for"},
 	"version":      {tag: "instance", summary: "Tell which version runs here"},
