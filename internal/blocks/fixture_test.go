@@ -39,8 +39,12 @@ type town struct {
 
 // onBoth runs a fact over SQLite and over PostgreSQL.
 func onBoth(t *testing.T, fact func(*town)) {
-	t.Run("sqlite", func(t *testing.T) { fact(newTown(t, false)) })
-	t.Run("postgres", func(t *testing.T) { fact(newTown(t, true)) })
+	for name, postgres := range map[string]bool{"sqlite": false, "postgres": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fact(newTown(t, postgres))
+		})
+	}
 }
 
 func newTown(t *testing.T, postgres bool) *town {

@@ -41,7 +41,7 @@ func (t *change) queue(ctx context.Context, s *scene, a ask) (RunRow, error) {
 			return next, err
 		}
 		if next.Behavior == a.behavior && next.Gate == a.gate && a.behavior != remuda.Maintenance {
-			return next, nil
+			return next, t.resolveAgain(ctx, s, a.author)
 		}
 		if weight(next) >= weight(RunRow{Behavior: a.behavior, Gate: a.gate}) {
 			return next, remuda.Fail(remuda.Conflict, fmt.Sprintf("run %d of this block, %s, waits already; try again when it has ended", next.Number, next.Behavior))
@@ -55,6 +55,9 @@ func (t *change) queue(ctx context.Context, s *scene, a ask) (RunRow, error) {
 		return run, err
 	}
 	if s.block.LiveRun != "" {
+		if err := t.resolveAgain(ctx, s, a.author); err != nil {
+			return run, err
+		}
 		s.block.NextRun = run.ID
 		if err := t.Update(ctx, &s.block.BlockRow, "next_run"); err != nil {
 			return run, err
@@ -186,6 +189,15 @@ func (t *change) wait(ctx context.Context, s *scene, values resolved) error {
 	}
 	s.block.Status, s.block.Missing, s.block.Detail = status, text, detail
 	if err := t.Update(ctx, &s.block.BlockRow, "status", "missing", "detail"); err != nil {
+		return err
+	}
+	return t.keepResolved(ctx, s, values)
+}
+
+// resolveAgain notes what the inputs come to now: the run that waits will go by it.
+func (t *change) resolveAgain(ctx context.Context, s *scene, author remuda.RunAuthor) error {
+	values, err := t.r.resolve(s, author)
+	if err != nil {
 		return err
 	}
 	return t.keepResolved(ctx, s, values)
