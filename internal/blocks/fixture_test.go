@@ -35,6 +35,8 @@ type town struct {
 	rules *blocks.Rules
 	token string // class token of plat/tofu
 	horse *horse
+
+	stopRules func()
 }
 
 // onBoth runs a fact over SQLite and over PostgreSQL.
@@ -78,7 +80,7 @@ func newTown(t *testing.T, postgres bool) *town {
 	w.plane = control.New(control.Options{Store: w.store, Keys: w.keys, Log: log})
 	w.rules = blocks.New(blocks.Options{Plane: w.plane, Store: w.store, Keys: w.keys, Log: log})
 	w.beside(w.plane.Run)
-	w.beside(w.rules.Run)
+	w.stopRules = w.beside(w.rules.Run)
 	return w
 }
 
