@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/remuda-dev/remuda/agent"
+	"github.com/remuda-dev/remuda/internal/machinerunner"
 	"github.com/remuda-dev/remuda/internal/taskagent"
 )
 
@@ -16,6 +17,9 @@ import (
 var version = "dev"
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == machinerunner.Word {
+		os.Exit(runner(os.Args[2:]))
+	}
 	if len(os.Args) > 1 || isTerminal(os.Stdin) {
 		os.Exit(explain(os.Args[1:]))
 	}
@@ -23,6 +27,15 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	os.Exit(taskagent.Main(ctx, os.Stdin, os.Stderr))
+}
+
+// runner is a machine runner that 'remuda runner' hands over to this process.
+func runner(arguments []string) int {
+	arrived := make(chan os.Signal, 4)
+	signal.Notify(arrived, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	return machinerunner.Main(context.Background(), version, arguments, machinerunner.Process{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Arrived: arrived,
+	})
 }
 
 // explain answers a person.

@@ -15,6 +15,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/archive"
 	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
+	"github.com/remuda-dev/remuda/internal/secretfile"
 )
 
 func (p *program) admin() *cobra.Command {
@@ -163,7 +164,7 @@ func (p place) keep(part archive.KeyPart) (undo func(), err error) {
 			undo()
 			return nil, err
 		}
-		if err := writeSecretFile(path, data); err != nil {
+		if err := secretfile.Write(path, data); err != nil {
 			undo()
 			return nil, fmt.Errorf("keep the %s: %w", name, err)
 		}

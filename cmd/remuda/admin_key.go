@@ -12,6 +12,7 @@ import (
 
 	"github.com/remuda-dev/remuda/internal/archive"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
+	"github.com/remuda-dev/remuda/internal/secretfile"
 )
 
 // shortestPassphrase refuses what is guessed in an afternoon.
@@ -92,7 +93,7 @@ func (p *program) seal(k keyFlags, part archive.KeyPart) ([]byte, error) {
 		if _, err := os.Lstat(k.keyFile); !errors.Is(err, fs.ErrNotExist) {
 			return nil, wrong("%s is there already; a key is never overwritten", k.keyFile)
 		}
-		if err := writeSecretFile(k.keyFile, part.Key); err != nil {
+		if err := secretfile.Write(k.keyFile, part.Key); err != nil {
 			return nil, fmt.Errorf("write the key: %w", err)
 		}
 		return nil, nil

@@ -11,13 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/machinerunner"
 )
 
 // loaded reads a runner's settings from a file, an environment and flags.
-func loaded(t *testing.T, file string, env map[string]string, flags ...string) (runnerSettings, error) {
+func loaded(t *testing.T, file string, env map[string]string, flags ...string) (machinerunner.Settings, error) {
 	t.Helper()
 	p := &program{env: func(name string) (string, bool) { value, set := env[name]; return value, set }}
-	into := usualRunner()
+	into := machinerunner.Usual()
 	c := &cobra.Command{}
 	s := p.settings(c, &into, "REMUDA_RUNNER_", "CIRCLECI_RUNNER_").configFile("REMUDA_RUNNER_CONFIG")
 	if file != "" {
@@ -40,7 +41,7 @@ func TestFlagsWinOverEnvironmentAndThatOverTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := usualRunner()
+	want := machinerunner.Usual()
 	want.Runner.Name, want.Runner.Slots, want.Runner.Mode = "flag", 3, "single-task"
 	want.Runner.MaxRun, want.Runner.Idle = remuda.Duration(time.Hour), remuda.Duration(90*time.Second)
 	want.Runner.Prefix, want.Logging.Level = []string{"nice", "-n", "10"}, "debug"

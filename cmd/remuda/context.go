@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/remuda-dev/remuda/internal/secretfile"
 	"github.com/remuda-dev/remuda/internal/yaml"
 )
 
@@ -71,25 +72,8 @@ func (p *program) writeContext(c contextFile) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("keep the context: %w", err)
 	}
-	if err := writeSecretFile(path, data); err != nil {
+	if err := secretfile.Write(path, data); err != nil {
 		return "", fmt.Errorf("keep the context: %w", err)
 	}
 	return path, nil
-}
-
-// writeSecretFile writes a file that only its owner may read, whole or not at all, whatever was there before.
-func writeSecretFile(path string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

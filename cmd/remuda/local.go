@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/journal"
 )
 
 // runLocal carries a job out on this machine, with a control plane and a runner that last no longer than it.
@@ -33,9 +34,11 @@ func (p *program) runLocal(ctx context.Context, s remuda.Submission) (err error)
 	if err != nil {
 		return err
 	}
+	program := p.asRunner()
+	program.DieWithParent = true
 	x, err := startPair(ctx, pairOptions{
 		planeDir: filepath.Join(dir, "plane"), runnerDir: filepath.Join(dir, "runner"),
-		slots: max(1, s.Parallelism), dieWithParent: true, environment: p.localEnvironment(),
+		slots: max(1, s.Parallelism), program: program, environment: p.localEnvironment(),
 	}, listener, url, log)
 	if err != nil {
 		return err
@@ -59,7 +62,7 @@ func (p *program) carryOut(ctx context.Context, x *pair, s remuda.Submission, si
 
 // localLogger says only what went wrong, unless REMUDA_LOG_LEVEL asks for more.
 func (p *program) localLogger() (*slog.Logger, func(), error) {
-	l := logging{Level: "error", Format: "color"}
+	l := journal.Settings{Level: "error", Format: "color"}
 	if level, set := p.env("REMUDA_LOG_LEVEL"); set && level != "" {
 		l.Level = level
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/client"
+	"github.com/remuda-dev/remuda/internal/machinerunner"
+	"github.com/remuda-dev/remuda/internal/secretfile"
 	"github.com/remuda-dev/remuda/runner"
 )
 
@@ -28,7 +30,7 @@ const (
 type pair struct {
 	plane  *plane
 	user   *client.User
-	runner *hired
+	runner *machinerunner.Runner
 
 	stopPlane, stopRunner context.CancelCauseFunc
 	planeGroup            errgroup.Group
@@ -40,8 +42,9 @@ type pairOptions struct {
 	planeDir, runnerDir string
 	database            string // of the plane; empty for its folder
 	slots               int
-	dieWithParent       bool // tasks end with this process, however that ends
+	program             machinerunner.Program
 	environment         map[string]string
+	tofu                machinerunner.Tofu
 }
 
 // startPair starts both on a listener of this machine. The caller stops it.
@@ -69,17 +72,17 @@ func startPair(ctx context.Context, o pairOptions, listener net.Listener, url st
 	if err := ensurePool(ctx, x.user, tokenFile); err != nil {
 		return nil, fmt.Errorf("prepare the class %s: %w", localClass, err)
 	}
-	given := runnerSettings{Runner: machineSettings{Dir: o.runnerDir, Slots: o.slots, Environment: o.environment}}
+	given := machinerunner.Settings{Runner: machinerunner.Machine{Dir: o.runnerDir, Slots: o.slots, Environment: o.environment, Tofu: o.tofu}}
 	given.API.TokenFile = tokenFile
-	if !o.dieWithParent {
+	if !o.program.DieWithParent {
 		given.Runner.Confine = runner.DefaultQuarantineAfter
 	}
-	if x.runner, err = hire(ctx, c, given, o.dieWithParent, log); err != nil {
-		return nil, err
+	if x.runner, err = machinerunner.Hire(ctx, c, given, o.program, log); err != nil {
+		return nil, ofRunner(err)
 	}
 	working, leave := context.WithCancelCause(context.WithoutCancel(ctx))
 	x.stopRunner = leave
-	go func() { x.runnerEnded <- x.runner.run(working) }()
+	go func() { x.runnerEnded <- x.runner.Run(working) }()
 	return x, nil
 }
 
@@ -109,12 +112,12 @@ func ensurePool(ctx context.Context, u *client.User, tokenFile string) error {
 	if err != nil {
 		return err
 	}
-	return writeSecretFile(tokenFile, []byte(token.Token+"\n"))
+	return secretfile.Write(tokenFile, []byte(token.Token+"\n"))
 }
 
 // stop ends both: the runner first, which cancels what it runs, unless it has ended already.
 func (x *pair) stop() error {
-	x.runner.loop.Cancel()
+	x.runner.Cancel()
 	return errors.Join(<-x.runnerEnded, x.endPlane())
 }
 

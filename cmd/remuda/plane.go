@@ -16,6 +16,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
+	"github.com/remuda-dev/remuda/internal/secretfile"
 	"github.com/remuda-dev/remuda/internal/server"
 	"github.com/remuda-dev/remuda/internal/server/ui"
 	"github.com/remuda-dev/remuda/internal/store"
@@ -189,7 +190,7 @@ func ensureAdminToken(ctx context.Context, rules *control.Plane, path string) (s
 		return "", fmt.Errorf("the admin token in %s: %w", path, err)
 	}
 	if len(data) == 0 {
-		if err := writeSecretFile(path, []byte(token+"\n")); err != nil {
+		if err := secretfile.Write(path, []byte(token+"\n")); err != nil {
 			return "", fmt.Errorf("keep the admin token: %w", err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/journal"
 	"github.com/remuda-dev/remuda/internal/yaml"
 )
 
@@ -33,6 +34,7 @@ type program struct {
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
 	environ        []string
+	whole          bool // it is a process of its own, which may become another
 }
 
 // failure is an error of a command that was understood, with the exit code that it means.
@@ -87,13 +89,7 @@ func (p *program) complain(err error) {
 		fmt.Fprintln(p.stderr, text)
 		return
 	}
-	fmt.Fprintf(p.stderr, "remuda: %s\n", text)
-	var refused *remuda.Error
-	if errors.As(err, &refused) {
-		for _, field := range refused.Fields {
-			fmt.Fprintf(p.stderr, "  %s: %s\n", plain(field.Location), plain(field.Message))
-		}
-	}
+	journal.Complain(p.stderr, err)
 	if hint := hint(err); hint != "" {
 		fmt.Fprintf(p.stderr, "  %s\n", hint)
 	}

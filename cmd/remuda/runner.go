@@ -3,21 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/remuda-dev/remuda/client"
-	"github.com/remuda-dev/remuda/internal/machine"
-	"github.com/remuda-dev/remuda/runner"
+	"github.com/remuda-dev/remuda/internal/machinerunner"
 )
 
 func (p *program) runnerCommand() *cobra.Command {
-	given := usualRunner()
+	given := machinerunner.Usual()
 	var s *settings
 	c := command(page{
 		use: "runner", short: "Run a machine runner, or manage runners",
@@ -43,136 +39,44 @@ func (p *program) runnerCommand() *cobra.Command {
 			return err
 		}
 		defer done()
-		return p.serveTasks(ctx, given, log)
+		p.becomeRunner(ctx, given, log)
+		arrived, stop := listen(syscall.SIGHUP)
+		defer stop()
+		return ofRunner(machinerunner.Serve(ctx, given, p.asRunner(), arrived, log))
 	})
 	s = p.settings(c, &given, "REMUDA_RUNNER_", "CIRCLECI_RUNNER_").configFile("REMUDA_RUNNER_CONFIG")
 	c.AddCommand(p.runnerVerbs()...)
 	return c
 }
 
-// serveTasks is the life of a runner that stands alone.
-func (p *program) serveTasks(ctx context.Context, given runnerSettings, log *slog.Logger) error {
-	c, err := given.API.client()
-	if err != nil {
-		return err
+// becomeRunner makes this process remuda-agent, which then is the runner: apart from the control plane, which shares
+// this binary, it rests in a third of the memory. It returns when that does not go.
+func (p *program) becomeRunner(ctx context.Context, given machinerunner.Settings, log *slog.Logger) {
+	if !p.whole {
+		return
 	}
-	if given.Runner.SSH.AdvertiseAddr != "" {
-		log.Warn("runner.ssh.advertise_addr has no effect: this runner has no debugging over SSH")
+	path, err := machinerunner.Apart(ctx, version)
+	if err == nil {
+		err = machinerunner.Handover{Settings: given, Coloured: p.colours(p.stderr), Fetch: p.asRunner().Fetch}.Become(path)
 	}
-	h, err := hire(ctx, c, given, false, log)
-	if err != nil {
-		return err
-	}
-	arrived, stop := listen(syscall.SIGHUP)
-	defer stop()
-	ctx, leave := context.WithCancelCause(ctx)
-	defer leave(nil)
-	ended := make(chan error, 1)
-	go func() { ended <- h.run(ctx) }()
-	for signals := 0; ; {
-		select {
-		case s := <-arrived:
-			if s == syscall.SIGHUP {
-				log.Info("leaves at once: what runs goes on, and the runner that is started next on this folder takes it up", "dir", given.Runner.Dir)
-				leave(errRelieved)
-				continue
-			}
-			signals++
-			h.end(signals, leave)
-		case err := <-ended:
-			switch {
-			case errors.Is(err, errForced):
-				return failure{exitInterrupted, nil}
-			case errors.Is(err, errRelieved):
-				return nil
-			}
-			return h.enrolment.explain(err)
-		}
-	}
+	log.Info("the runner shares this binary with the control plane, and takes more memory for it", "because", err)
 }
 
-// errRelieved ends a runner that makes room for its successor.
-var errRelieved = errors.New("the runner makes room for its successor")
-
-// hired is a runner with what it needs on this machine.
-type hired struct {
-	loop      *runner.Runner
-	executor  *machine.Executor
-	works     runner.Executor // the same, as the loop has it
-	enrolment *enrolment
-	log       *slog.Logger
+// asRunner is this process as a runner knows it.
+func (p *program) asRunner() machinerunner.Program {
+	as := machinerunner.Program{Version: version}
+	if self, err := os.Executable(); err == nil {
+		as.StandIn = []string{self, agentWord}
+		as.Fetch = []string{self, fetchWord}
+	}
+	return as
 }
 
-// hire takes hold of the runner's folder, and makes the runner that lives in it.
-func hire(ctx context.Context, c *client.Client, given runnerSettings, dieWithParent bool, log *slog.Logger) (*hired, error) {
-	dir, err := filepath.Abs(given.Runner.Dir)
-	if err != nil {
-		return nil, err
+// ofRunner is an error of a runner as a command's.
+func ofRunner(err error) error {
+	var failed machinerunner.Failure
+	if errors.As(err, &failed) {
+		return failure{failed.Code, failed.Err}
 	}
-	given.Runner.Dir = dir
-	if err := given.check(log); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return nil, wrong("make the runner's folder: %w", err)
-	}
-	executor, err := given.executor(dieWithParent, log)
-	if err != nil {
-		return nil, err
-	}
-	h := &hired{executor: executor, works: executor, log: log}
-	if dieWithParent {
-		h.works = struct{ runner.Executor }{executor} // Without its self-check: whoever waits for a job sees how it ends.
-	}
-	if err := h.prepare(ctx, c, given); err != nil {
-		return nil, errors.Join(err, executor.Close())
-	}
-	return h, nil
-}
-
-func (h *hired) prepare(ctx context.Context, c *client.Client, given runnerSettings) error {
-	tokens, err := given.API.tokens()
-	if err != nil {
-		return err
-	}
-	if h.enrolment, err = enrol(c, given, tokens, h.log); err != nil {
-		return err
-	}
-	left, err := h.executor.Left(ctx)
-	if err != nil {
-		return err
-	}
-	plane, err := h.enrolment.plane(ctx, len(left) > 0)
-	if err != nil {
-		return err
-	}
-	config := given.loop()
-	config.Key, config.Register = h.enrolment.key, h.enrolment.register
-	h.loop, err = runner.New(config, plane, h.works, h.log)
-	if err != nil {
-		return failure{exitUsage, err}
-	}
-	return nil
-}
-
-// run is the runner's life. A runner that drained is nobody any more.
-func (h *hired) run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, h.executor.Close()) }()
-	if err := h.loop.Run(ctx); err != nil {
-		return err
-	}
-	h.log.Info("the runner has drained and ends")
-	return h.enrolment.forget()
-}
-
-// end is what the nth signal means.
-func (h *hired) end(signals int, leave context.CancelCauseFunc) {
-	switch signals {
-	case 1:
-		h.loop.Drain()
-	case 2:
-		h.loop.Cancel()
-	default:
-		leave(fmt.Errorf("%w: told to stop %d times", errForced, signals))
-	}
+	return err
 }

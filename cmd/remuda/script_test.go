@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/remuda-dev/remuda/internal/machinerunner"
 	"github.com/remuda-dev/remuda/internal/postgrestest"
 )
 
@@ -27,6 +29,12 @@ func TestMain(m *testing.M) {
 		"remuda": main,
 		// What stands beside remuda when it is installed.
 		"remuda-agent": func() {
+			if len(os.Args) > 1 && os.Args[1] == machinerunner.Word {
+				arrived, _ := listen(syscall.SIGHUP)
+				os.Exit(machinerunner.Main(context.Background(), version, os.Args[2:], machinerunner.Process{
+					Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Arrived: arrived,
+				}))
+			}
 			p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 			os.Exit(p.agent(os.Args[1:]))
 		},

@@ -6,23 +6,25 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"github.com/remuda-dev/remuda/internal/journal"
 )
 
 // serverSettings are what an operator of a control plane decides.
 type serverSettings struct {
 	listenSettings `yaml:",inline"`
 	keepSettings   `yaml:",inline"`
-	Dir            string  `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
-	Database       string  `yaml:"database" flag:"database" help:"postgres://… to keep everything but the key in PostgreSQL, where any number of control planes may use it; in the data folder when left out"`
-	Bucket         string  `yaml:"bucket" flag:"bucket" help:"where output goes that is no longer written: file:///a/folder or s3://name?region=…; the folder output in the data folder when left out"`
-	OpenMetrics    bool    `yaml:"open_metrics" flag:"open-metrics" help:"show /metrics to everybody; otherwise an admin token is asked for"`
-	SecureCookies  bool    `yaml:"secure_cookies" flag:"secure-cookies" help:"browsers reach it over TLS, though a proxy takes that off"`
-	Limits         limits  `yaml:"limits"`
-	Logging        logging `yaml:"logging"`
+	Dir            string           `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
+	Database       string           `yaml:"database" flag:"database" help:"postgres://… to keep everything but the key in PostgreSQL, where any number of control planes may use it; in the data folder when left out"`
+	Bucket         string           `yaml:"bucket" flag:"bucket" help:"where output goes that is no longer written: file:///a/folder or s3://name?region=…; the folder output in the data folder when left out"`
+	OpenMetrics    bool             `yaml:"open_metrics" flag:"open-metrics" help:"show /metrics to everybody; otherwise an admin token is asked for"`
+	SecureCookies  bool             `yaml:"secure_cookies" flag:"secure-cookies" help:"browsers reach it over TLS, though a proxy takes that off"`
+	Limits         limits           `yaml:"limits"`
+	Logging        journal.Settings `yaml:"logging"`
 }
 
 func (p *program) serverCommand() *cobra.Command {
-	given := serverSettings{keepSettings: usualKeep(), Limits: usualLimits(), Logging: usualLogging(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
+	given := serverSettings{keepSettings: usualKeep(), Limits: usualLimits(), Logging: journal.Usual(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
 	var s *settings
 	c := command(page{
 		use: "server", short: "Run a control plane",

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
@@ -16,6 +15,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
+	"github.com/remuda-dev/remuda/internal/journal"
 	"github.com/remuda-dev/remuda/internal/yaml"
 )
 
@@ -65,18 +65,8 @@ func (c column[T]) text(p *program, item T) string {
 	return p.paint(p.stdout, c.colour(item), cell)
 }
 
-// plain makes one line of text without control characters.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsControl(r):
-			return -1
-		}
-		return r
-	}, text)
-}
+// plain is text from elsewhere on one line.
+func plain(text string) string { return journal.Plain(text) }
 
 // show prints one noun: a line for each column that says something.
 func show[T any](p *program, f format, item T, columns []column[T]) error {

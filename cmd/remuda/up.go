@@ -9,21 +9,24 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"github.com/remuda-dev/remuda/internal/journal"
+	"github.com/remuda-dev/remuda/internal/machinerunner"
 )
 
 // upSettings are what 'remuda up' lets one choose.
 type upSettings struct {
-	Listen   string  `yaml:"listen" flag:"listen" help:"address to listen on; port 0 takes a free one"`
-	Insecure bool    `yaml:"insecure" flag:"insecure" help:"allow an address that other machines reach, without TLS"`
-	Dir      string  `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
-	Database string  `yaml:"database" flag:"database" help:"postgres://… to keep everything but the key in PostgreSQL; in the data folder when left out"`
-	RunDir   string  `yaml:"runner_dir" flag:"runner-dir" help:"the runner's folder; runner in the data folder when left out"`
-	Slots    int     `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
-	Logging  logging `yaml:"logging"`
+	Listen   string           `yaml:"listen" flag:"listen" help:"address to listen on; port 0 takes a free one"`
+	Insecure bool             `yaml:"insecure" flag:"insecure" help:"allow an address that other machines reach, without TLS"`
+	Dir      string           `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
+	Database string           `yaml:"database" flag:"database" help:"postgres://… to keep everything but the key in PostgreSQL; in the data folder when left out"`
+	RunDir   string           `yaml:"runner_dir" flag:"runner-dir" help:"the runner's folder; runner in the data folder when left out"`
+	Slots    int              `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
+	Logging  journal.Settings `yaml:"logging"`
 }
 
 func (p *program) upCommand() *cobra.Command {
-	given := upSettings{Listen: "127.0.0.1:8080", Slots: 2, Logging: usualLogging()}
+	given := upSettings{Listen: "127.0.0.1:8080", Slots: 2, Logging: journal.Usual()}
 	var s *settings
 	c := command(page{
 		use: "up", short: "Run a control plane and a runner together, on a data folder that lasts",
@@ -69,7 +72,7 @@ func (p *program) up(ctx context.Context, given upSettings, log *slog.Logger) er
 		return err
 	}
 	x, err := startPair(ctx, pairOptions{
-		planeDir: dir, database: given.Database, runnerDir: given.RunDir, slots: given.Slots, environment: p.localEnvironment(),
+		planeDir: dir, database: given.Database, runnerDir: given.RunDir, slots: given.Slots, environment: p.localEnvironment(), program: p.asRunner(),
 	}, listener, url, log)
 	if err != nil {
 		return err
@@ -82,9 +85,9 @@ func (p *program) up(ctx context.Context, given upSettings, log *slog.Logger) er
 			if count == 1 {
 				fmt.Fprintln(p.stderr, "\nremuda: draining; interrupt again to cancel what runs")
 			}
-			x.runner.end(count, x.stopRunner)
+			x.runner.End(count, x.stopRunner)
 		case err := <-x.runnerEnded:
-			if errors.Is(err, errForced) {
+			if errors.Is(err, machinerunner.ErrForced) {
 				err = nil
 			}
 			return errors.Join(err, x.endPlane())

@@ -1,4 +1,4 @@
-package main
+package machinerunner
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/client"
 	"github.com/remuda-dev/remuda/internal/seal"
+	"github.com/remuda-dev/remuda/internal/secretfile"
 	"github.com/remuda-dev/remuda/runner"
 )
 
@@ -42,7 +43,8 @@ func errNoToken() error {
 // enrolment keeps a runner registered.
 type enrolment struct {
 	client   *client.Client
-	settings runnerSettings
+	settings Settings
+	version  string
 	tokens   []remuda.Secret
 	path     string
 	key      *seal.Key
@@ -51,15 +53,15 @@ type enrolment struct {
 }
 
 // enrol reads the identity in the runner's folder, and makes a key when there is none.
-func enrol(c *client.Client, s runnerSettings, tokens []remuda.Secret, log *slog.Logger) (*enrolment, error) {
-	e := &enrolment{client: c, settings: s, tokens: tokens, path: filepath.Join(s.Runner.Dir, identityFile), log: log}
+func enrol(c *client.Client, s Settings, program Program, tokens []remuda.Secret, log *slog.Logger) (*enrolment, error) {
+	e := &enrolment{client: c, settings: s, version: program.Version, tokens: tokens, path: filepath.Join(s.Runner.Dir, identityFile), log: log}
 	data, err := os.ReadFile(e.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.key, err = seal.NewKey()
 		return e, err
 	case err != nil:
-		return nil, failure{exitUsage, fmt.Errorf("read the runner's identity: %w", err)}
+		return nil, Failure{ExitUsage, fmt.Errorf("read the runner's identity: %w", err)}
 	}
 	if err := json.Unmarshal(data, &e.known); err == nil {
 		e.key, err = seal.ParseKey(e.known.Key)
@@ -106,14 +108,14 @@ func (e *enrolment) register(ctx context.Context) (runner.ControlPlane, error) {
 	if len(e.tokens) == 0 {
 		return nil, remuda.Fail(remuda.Unauthenticated, "the control plane does not know this runner any more, and it has no class token to register anew: give --token-file")
 	}
-	answer, err := e.client.Register(ctx, e.settings.registration(e.tokens, e.key.Public()))
+	answer, err := e.client.Register(ctx, e.settings.registration(e.version, e.tokens, e.key.Public()))
 	if err != nil {
 		return nil, err // The loop says that it registers.
 	}
 	e.known = identity{URL: e.client.URL(), ID: answer.ID, Token: answer.Token, Key: e.key.Bytes(), Registered: e.digest()}
 	data, err := json.MarshalIndent(e.known, "", "  ")
 	if err == nil {
-		err = writeSecretFile(e.path, data)
+		err = secretfile.Write(e.path, data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keep the runner's identity: %w", err)
@@ -149,7 +151,7 @@ func (e *enrolment) forget() error {
 
 // digest is a hash of what the runner says of itself when it registers, tokens included.
 func (e *enrolment) digest() string {
-	r := e.settings.registration(e.tokens, nil)
+	r := e.settings.registration(e.version, e.tokens, nil)
 	tokens := make([]string, len(e.tokens))
 	for i, token := range e.tokens {
 		tokens[i] = token.Reveal()

@@ -1,4 +1,4 @@
-package main
+package machinerunner
 
 import (
 	"context"
@@ -13,21 +13,23 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/client"
+	"github.com/remuda-dev/remuda/internal/journal"
 	"github.com/remuda-dev/remuda/internal/machine"
 	"github.com/remuda-dev/remuda/internal/seal"
 	"github.com/remuda-dev/remuda/internal/taskagent"
 	"github.com/remuda-dev/remuda/runner"
 )
 
-// runnerSettings are what an operator of a machine decides. The members that CircleCI's machine runner has mean the
+// Settings are what an operator of a machine decides. The members that CircleCI's machine runner has mean the
 // same here.
-type runnerSettings struct {
-	API     apiSettings     `yaml:"api"`
-	Runner  machineSettings `yaml:"runner"`
-	Logging logging         `yaml:"logging"`
+type Settings struct {
+	API     API              `yaml:"api"`
+	Runner  Machine          `yaml:"runner"`
+	Logging journal.Settings `yaml:"logging"`
 }
 
-type apiSettings struct {
+// API is how the runner reaches the control plane.
+type API struct {
 	URL       string        `yaml:"url" flag:"url" env:"REMUDA_URL" help:"address of the control plane"`
 	Token     remuda.Secret `yaml:"auth_token" flag:"token" env:"REMUDA_RUNNER_TOKEN" help:"class token, or several with commas between; a file is safer"`
 	TokenFile string        `yaml:"auth_token_file" flag:"token-file" env:"REMUDA_RUNNER_TOKEN_FILE" help:"file that holds the class token"`
@@ -37,7 +39,8 @@ type apiSettings struct {
 	Insecure  bool          `yaml:"insecure" flag:"insecure" help:"allow tokens over plain http to another machine"`
 }
 
-type machineSettings struct {
+// Machine is what it does on this machine.
+type Machine struct {
 	Name    string          `yaml:"name" flag:"name" help:"what people call this runner; the host's name when left out"`
 	Dir     string          `yaml:"dir" flag:"dir" help:"the runner's own folder: its identity, and what its tasks leave when it is restarted; see above when left out"`
 	Slots   int             `yaml:"slots" flag:"slots" help:"how many tasks run at once"`
@@ -56,8 +59,9 @@ type machineSettings struct {
 	Spool   int             `yaml:"spool_limit" flag:"spool-limit" help:"how many MiB of a task's output may wait on disk to be sent while the control plane is away; past it, its steps wait; 256 when 0"`
 	Veto    []string        `yaml:"veto" flag:"veto" help:"command that is asked before each task, with the claim on its standard input; it refuses by any exit code but 0"`
 
-	Allow       allowSettings     `yaml:"allow"`
-	Limits      limitSettings     `yaml:"limits"`
+	Allow       Allow             `yaml:"allow"`
+	Limits      Limits            `yaml:"limits"`
+	Tofu        Tofu              `yaml:"tofu"`
 	Environment map[string]string `yaml:"environment"` // of every step
 
 	SSH struct {
@@ -65,41 +69,43 @@ type machineSettings struct {
 	} `yaml:"ssh"`
 }
 
-type allowSettings struct {
+// Allow bounds what it carries out; an empty list allows everything.
+type Allow struct {
 	Implementations []string `yaml:"implementations" flag:"allow-implementation" help:"only these kinds of tasks, such as job"`
 	Repositories    []string `yaml:"repositories" flag:"allow-repository" help:"only tasks of these repositories; * matches within a path element"`
 	Organizations   []string `yaml:"organizations" flag:"allow-organization" help:"only tasks that these organizations submitted"`
 }
 
-type limitSettings struct {
+// Limits bound each task.
+type Limits struct {
 	Memory int     `yaml:"memory" flag:"limit-memory" help:"memory in MiB for each task, where the host has cgroup v2"`
 	CPU    float64 `yaml:"cpu"`
 	Pids   int     `yaml:"pids" flag:"limit-pids" help:"processes and threads for each task, where the host has cgroup v2"`
 }
 
-// usualRunner is what holds when nothing is said.
-func usualRunner() runnerSettings {
-	return runnerSettings{
-		Runner:  machineSettings{Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime), Confine: runner.DefaultQuarantineAfter},
-		Logging: usualLogging(),
+// Usual is what holds when nothing is said.
+func Usual() Settings {
+	return Settings{
+		Runner:  Machine{Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime), Confine: runner.DefaultQuarantineAfter},
+		Logging: journal.Usual(),
 	}
 }
 
-func (a apiSettings) client() (*client.Client, error) {
+func (a API) client(program Program) (*client.Client, error) {
 	if a.URL == "" {
 		return nil, wrong("which control plane? Give --url or REMUDA_URL")
 	}
 	c, err := client.New(a.URL, client.Options{
-		UserAgent: userAgent(), CAFile: a.CAFile, CertFile: a.CertFile, KeyFile: a.KeyFile, Insecure: a.Insecure,
+		UserAgent: "remuda/" + program.Version, CAFile: a.CAFile, CertFile: a.CertFile, KeyFile: a.KeyFile, Insecure: a.Insecure,
 	})
 	if err != nil {
-		return nil, failure{exitUsage, err}
+		return nil, Failure{ExitUsage, err}
 	}
 	return c, nil
 }
 
 // tokens are the class tokens. With them a runner may be started that has none in its settings once it is registered.
-func (a apiSettings) tokens() ([]remuda.Secret, error) {
+func (a API) tokens() ([]remuda.Secret, error) {
 	text := a.Token.Reveal()
 	if a.TokenFile != "" {
 		data, err := os.ReadFile(a.TokenFile)
@@ -115,7 +121,7 @@ func (a apiSettings) tokens() ([]remuda.Secret, error) {
 	return tokens, nil
 }
 
-func (s runnerSettings) registration(tokens []remuda.Secret, public []byte) remuda.Registration {
+func (s Settings) registration(version string, tokens []remuda.Secret, public []byte) remuda.Registration {
 	host, _ := os.Hostname() // It only tells people which machine it is.
 	name := s.Runner.Name
 	if name == "" {
@@ -131,7 +137,7 @@ func (s runnerSettings) registration(tokens []remuda.Secret, public []byte) remu
 }
 
 // capabilities are what it can carry out, and what its operator says that the machine has.
-func (s runnerSettings) capabilities() []string {
+func (s Settings) capabilities() []string {
 	all := taskagent.Implementations()
 	for _, capability := range s.Runner.Has {
 		if !slices.Contains(all, capability) {
@@ -142,7 +148,7 @@ func (s runnerSettings) capabilities() []string {
 }
 
 // slots is what the runner's loop makes of the setting.
-func (s runnerSettings) slots() int {
+func (s Settings) slots() int {
 	if s.Runner.Mode == string(runner.SingleTask) || s.Runner.Slots < 1 {
 		return 1
 	}
@@ -150,7 +156,7 @@ func (s runnerSettings) slots() int {
 }
 
 // loop is the configuration of the runner's loop, but for its key and how it registers.
-func (s runnerSettings) loop() runner.Config {
+func (s Settings) loop() runner.Config {
 	c := runner.Config{
 		Slots: s.Runner.Slots, Mode: runner.Mode(s.Runner.Mode),
 		IdleTimeout: s.Runner.Idle.Std(), MaxRunTime: s.Runner.MaxRun.Std(), DrainTimeout: s.Runner.Drain.Std(),
@@ -171,7 +177,7 @@ func (s runnerSettings) loop() runner.Config {
 }
 
 // check refuses settings that the runner's loop will not take, before the machine is looked at.
-func (s runnerSettings) check(log *slog.Logger) error {
+func (s Settings) check(log *slog.Logger) error {
 	tokens, err := s.API.tokens()
 	if err != nil {
 		return err
@@ -186,14 +192,14 @@ func (s runnerSettings) check(log *slog.Logger) error {
 	}
 	config.Register = func(context.Context) (runner.ControlPlane, error) { return nil, nil }
 	if _, err := runner.New(config, nil, nil, log); err != nil {
-		return failure{exitUsage, err}
+		return Failure{ExitUsage, err}
 	}
 	return nil
 }
 
 // executor takes hold of the runner's folder.
-func (s runnerSettings) executor(dieWithParent bool, log *slog.Logger) (*machine.Executor, error) {
-	agent, err := agentCommand(s.Runner.Agent, log)
+func (s Settings) executor(program Program, log *slog.Logger) (*machine.Executor, error) {
+	agent, err := agentCommand(s.Runner.Agent, program.StandIn, log)
 	if err != nil {
 		return nil, err
 	}
@@ -203,15 +209,20 @@ func (s runnerSettings) executor(dieWithParent bool, log *slog.Logger) (*machine
 			return nil, err
 		}
 	}
+	shed, err := s.Runner.Tofu.shed(program.Fetch, log)
+	if err != nil {
+		return nil, err
+	}
 	executor, err := machine.New(machine.Config{
+		Beside: shed.For,
 		Dir: s.Runner.Dir, Agent: agent, User: s.Runner.User, CommandPrefix: s.Runner.Prefix,
 		WorkingDirectory: working, CleanupWorkingDirectory: s.Runner.Cleanup,
-		Environment: s.Runner.Environment, DieWithParent: dieWithParent, MinFree: int64(s.Runner.MinFree) << 20,
+		Environment: s.Runner.Environment, DieWithParent: program.DieWithParent, MinFree: int64(s.Runner.MinFree) << 20,
 		SpoolLimit: int64(s.Runner.Spool) << 20,
 		Limits:     machine.Limits{Memory: int64(s.Runner.Limits.Memory) << 20, CPU: s.Runner.Limits.CPU, Pids: int64(s.Runner.Limits.Pids)},
 	}, log)
 	if err != nil {
-		return nil, failure{exitUsage, err}
+		return nil, Failure{ExitUsage, err}
 	}
 	return executor, nil
 }
