@@ -26,6 +26,16 @@ type heldSync struct {
 	done   bool // there is something to say
 }
 
+// enter goes on from where the runner rested, or arrives.
+func (h *heldSync) enter(ctx context.Context) {
+	if h.resume() {
+		return
+	}
+	h.woken = h.door.p.hub.subscribe(runnerTopic(h.door.id)) // before reading, so that nothing falls between
+	h.guess()
+	h.arrive(ctx)
+}
+
 func (h *heldSync) arrive(ctx context.Context) {
 	seen, err := h.door.arrive(ctx, h.said, h.hold)
 	if h.arrived = seen.runner.LastSeenAt; err == nil {

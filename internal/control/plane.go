@@ -15,14 +15,15 @@ import (
 
 // The times of the rules; docs/operate.md explains them to operators.
 const (
-	silentAfter      = 30 * time.Second // a runner is called silent, an attempt that has not begun is taken from it
-	lostRunnerAfter  = 12 * time.Hour   // a silent runner is called lost
-	holdBusy         = 10 * time.Second // how long a sync is held while the runner holds claims
-	holdIdle         = 50 * time.Second // and while it does not, at most
-	holdSpread       = 10 * time.Second // by how much the holds of idle runners differ
-	lateReports      = time.Hour        // how long an ended claim may still append its own output
-	signEvery        = 5 * time.Second  // a sign of life is written down at most so often a claim
-	keyLife          = 24 * time.Hour   // how long an idempotency key is remembered
+	silentAfter      = 30 * time.Second   // a runner is called silent, an attempt that has not begun is taken from it
+	lostRunnerAfter  = 12 * time.Hour     // a silent runner is called lost
+	runnerLife       = 7 * 24 * time.Hour // how long one that has gone is still known
+	holdBusy         = 10 * time.Second   // how long a sync is held while the runner holds claims
+	holdIdle         = 50 * time.Second   // and while it does not, at most
+	holdSpread       = 10 * time.Second   // by how much the holds of idle runners differ
+	lateReports      = time.Hour          // how long an ended claim may still append its own output
+	signEvery        = 5 * time.Second    // a sign of life is written down at most so often a claim
+	keyLife          = 24 * time.Hour     // how long an idempotency key is remembered
 	sweepEvery       = time.Second
 	sweepGap         = 5 * time.Second // sweeps that lie further apart say that no sign could be taken
 	forgetEvery      = time.Minute

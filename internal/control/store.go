@@ -61,6 +61,9 @@ type Tx interface {
 	Sign(ctx context.Context, runner string, claims []string, at Micros) error
 	// SeeRunner notes that a runner was heard of, unless that is not news or it has gone, and from when on it is silent.
 	SeeRunner(ctx context.Context, id string, at, silent Micros) error
+	// ForgetRunners deletes at most 64 runners that have gone: before idle, if they were never given a claim, or before
+	// used. The answer is how many.
+	ForgetRunners(ctx context.Context, idle, used Micros) (int64, error)
 	// ReplaceClassAccess says which organizations may use a class whose access is 'some'.
 	ReplaceClassAccess(ctx context.Context, class string, organizations []string) error
 	// ForgetOldKeys drops idempotency keys made before a time, at most 64; the answer is how many.
@@ -100,6 +103,8 @@ type View interface {
 	Runners(ctx context.Context, f RunnerQuery) ([]RunnerView, error)
 	// RunnerStates counts the runners of a class that were seen since a time, by all that keeps one from claiming.
 	RunnerStates(ctx context.Context, class string, since, now Micros) ([]RunnerState, error)
+	// RunnerCounts counts all runners that were seen since a time and have not gone, by what one sees of them.
+	RunnerCounts(ctx context.Context, since, now Micros) ([]RunnerCount, error)
 	// RunnerClasses are the ids of the classes that a runner may claim from: those of tokens that were not revoked.
 	RunnerClasses(ctx context.Context, runner string) ([]string, error)
 	// RunnerOwners are the ids of the organizations whose classes a runner serves.
@@ -190,6 +195,16 @@ type RunnerState struct {
 	Silent       bool   `db:"silent"`
 	Busy         bool   `db:"busy"` // with as many claims as they have slots
 	Count        int    `db:"n"`
+}
+
+// RunnerCount is how many runners look alike.
+type RunnerCount struct {
+	Silent      bool `db:"silent"`
+	Draining    bool `db:"draining"` // or told to
+	Paused      bool `db:"paused"`
+	Quarantined bool `db:"quarantined"`
+	Busy        bool `db:"busy"` // with any claim
+	Count       int  `db:"n"`
 }
 
 // Ahead is what comes before a task.

@@ -53,8 +53,8 @@ func (p *Plane) swept(err error) error {
 	return nil
 }
 
-// forget drops idempotency keys whose time is over, and has runners leave that have long been lost, which ends their
-// tokens. It goes in small transactions, so that nobody waits for it long.
+// forget drops idempotency keys whose time is over and runners that have long gone, and has those leave that have long
+// been lost, which ends their tokens. It goes in small transactions, so that nobody waits for it long.
 func (p *Plane) forget(ctx context.Context) error {
 	for _, drop := range []func(Tx) (int64, error){
 		func(tx Tx) (int64, error) { return tx.ForgetOldKeys(ctx, p.now()-Micros(keyLife.Microseconds())) },
@@ -64,6 +64,7 @@ func (p *Plane) forget(ctx context.Context) error {
 		func(tx Tx) (int64, error) {
 			return tx.LeaveSilent(ctx, p.now()-Micros(lostRunnerAfter.Microseconds()), p.now())
 		},
+		func(tx Tx) (int64, error) { return p.forgetRunners(ctx, tx) },
 	} {
 		for range mostForgotten {
 			var dropped int64
@@ -80,6 +81,16 @@ func (p *Plane) forget(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// forgetRunners deletes those that have gone. One that had claims is the runner of tasks for as long as they are kept.
+func (p *Plane) forgetRunners(ctx context.Context, tx Tx) (int64, error) {
+	before := func(age time.Duration) Micros { return p.now() - Micros(age.Microseconds()) }
+	used := Micros(0)
+	if age := p.retention.Age.Std(); age > 0 {
+		used = before(max(age, shortestAge) + runnerLife)
+	}
+	return tx.ForgetRunners(ctx, before(runnerLife), used)
 }
 
 // mostForgotten bounds how many transactions of one kind a minute forgets with.

@@ -32,21 +32,13 @@ func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer,
 	defer over.Stop()
 	d.p.supersede(d.id, h)
 	defer d.p.release(d.id, h)
-	resumed := h.resume()
-	if !resumed {
-		h.woken = d.p.hub.subscribe(runnerTopic(d.id)) // before reading, so that nothing falls between
-		h.guess()
-	}
 	rests := false
 	defer func() {
 		if !rests {
 			h.woken.close()
 		}
 	}()
-	if !resumed {
-		d.p.crew.Do(func() { h.arrive(ctx) })
-	}
-	for ; !h.done; d.p.crew.Do(func() { h.look(ctx) }) {
+	for d.p.crew.Do(func() { h.enter(ctx) }); !h.done; d.p.crew.Do(func() { h.look(ctx) }) {
 		select {
 		case <-h.woken.C:
 		case <-over.C:

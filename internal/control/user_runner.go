@@ -31,24 +31,49 @@ func (p *Plane) wordsOfRunner(now time.Time) func(RunnerView) remuda.Runner {
 	}
 }
 
-// stateOf is what one sees of a runner: what it does, unless it gives no sign.
+// stateOf is what one sees of a runner, unless it is lost.
 func stateOf(r RunnerView, now time.Time) remuda.RunnerState {
-	switch {
-	case r.GoneAt != 0 || now.Sub(r.LastSeenAt.Time()) > lostRunnerAfter:
+	if r.GoneAt != 0 || now.Sub(r.LastSeenAt.Time()) > lostRunnerAfter {
 		return remuda.RunnerLost
-	case micros(now) > r.SilentAt:
+	}
+	return RunnerCount{
+		Silent: micros(now) > r.SilentAt, Draining: r.Draining || r.DrainAsked, Paused: r.Paused, Quarantined: r.Quarantined, Busy: r.Busy > 0,
+	}.state()
+}
+
+// state is what one sees: what a runner does, unless it gives no sign.
+func (c RunnerCount) state() remuda.RunnerState {
+	switch {
+	case c.Silent:
 		return remuda.RunnerSilent
-	case r.Draining || r.DrainAsked:
+	case c.Draining:
 		return remuda.RunnerDraining
-	case r.Paused:
+	case c.Paused:
 		return remuda.RunnerPaused
-	case r.Quarantined:
+	case c.Quarantined:
 		return remuda.RunnerQuarantined
-	case r.Busy > 0:
+	case c.Busy:
 		return remuda.RunnerBusy
 	default:
 		return remuda.RunnerIdle
 	}
+}
+
+// RunnerCounts counts the runners that are not lost, by state.
+func (d UserDoor) RunnerCounts(ctx context.Context) (map[remuda.RunnerState]int, error) {
+	if err := d.onlyAdmin("counting all runners"); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	counts := map[remuda.RunnerState]int{}
+	err := d.p.store.Read(ctx, func(v View) error {
+		rows, err := v.RunnerCounts(ctx, micros(now.Add(-lostRunnerAfter)), micros(now))
+		for _, row := range rows {
+			counts[row.state()] += row.Count
+		}
+		return err
+	})
+	return counts, err
 }
 
 // Runners lists those that serve a class of the user's organization; ones that are lost for good are left out unless

@@ -18,7 +18,7 @@ type planeCollector struct {
 	log   *slog.Logger
 }
 
-// The bounds of one scrape: an instance beyond them shows part of its classes and runners, and stays up.
+// The bounds of one scrape: an instance beyond them shows part of its classes, and stays up.
 const (
 	scrapeTime  = 5 * time.Second
 	scrapePage  = 500
@@ -87,17 +87,17 @@ func collect(ctx context.Context, door control.UserDoor, out chan<- prometheus.M
 	if err != nil {
 		return err
 	}
-	states := map[remuda.RunnerState]int{
-		remuda.RunnerIdle: 0, remuda.RunnerBusy: 0, remuda.RunnerDraining: 0,
-		remuda.RunnerPaused: 0, remuda.RunnerQuarantined: 0, remuda.RunnerSilent: 0, remuda.RunnerLost: 0,
+	counts, err := door.RunnerCounts(ctx)
+	if err != nil {
+		return err
 	}
-	err = each(func(q control.PageQuery) (remuda.Page[remuda.Runner], error) {
-		return door.Runners(ctx, control.RunnerFilter{}, q)
-	}, func(one remuda.Runner) { states[one.State]++ })
-	for state, count := range states {
-		gauge("runners", count, string(state))
+	for _, state := range []remuda.RunnerState{
+		remuda.RunnerIdle, remuda.RunnerBusy, remuda.RunnerDraining,
+		remuda.RunnerPaused, remuda.RunnerQuarantined, remuda.RunnerSilent, remuda.RunnerLost,
+	} {
+		gauge("runners", counts[state], string(state))
 	}
-	return err
+	return nil
 }
 
 // each goes through the pages of a list.
