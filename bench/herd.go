@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -50,7 +52,7 @@ func herds(ctx context.Context, s *site, n sizes) ([]figure, error) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	connected := time.Since(start)
-	rest, err := s.busy(func() error { return wait(ctx, n.idle) })
+	rest, _, err := s.busy(func() error { return wait(ctx, oneHold) })
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +61,7 @@ func herds(ctx context.Context, s *site, n sizes) ([]figure, error) {
 		return nil, err
 	}
 	var waits []time.Duration
-	load, err := s.busy(func() (err error) {
+	load, ours, err := s.busy(func() (err error) {
 		waits, err = s.submitAt(ctx, 100, n.loaded, claimed)
 		return err
 	})
@@ -69,25 +71,30 @@ func herds(ctx context.Context, s *site, n sizes) ([]figure, error) {
 	what := fmt.Sprintf("%d idle runners", n.herd)
 	return []figure{
 		{what + ": memory of the control plane each", fmt.Sprintf("%.1f KB", float64(memory-before)/1e3/float64(n.herd)), "≤ 40 KB", fmt.Sprintf("all connected in %s", connected.Round(time.Millisecond))},
-		{what + ": processor", fmt.Sprintf("%.1f %% of a core", 100*rest), "≤ 5 %", ""},
+		{what + ": processor", fmt.Sprintf("%.1f %% of a core", 100*rest), "≤ 5 %", "in " + oneHold.String() + ", in which each asks anew once"},
 		{what + ", 100 submits/s: submit → claim", "p50 " + milliseconds(percentile(waits, 0.5)) + ", p99 " + milliseconds(percentile(waits, 0.99)), "p99 ≤ 50 ms", fmt.Sprintf("%d tasks", len(waits))},
-		{what + ", 100 submits/s: processor", fmt.Sprintf("%.1f %% of a core", 100*load), "≤ 100 %", ""},
+		{what + ", 100 submits/s: processor", fmt.Sprintf("%.1f %% of a core", 100*load), "≤ 100 %", fmt.Sprintf("the runners and who submits: %.1f %% of a core", 100*ours)},
 	}, nil
 }
 
-// busy is the share of a processor that the control plane used meanwhile.
-func (s *site) busy(meanwhile func() error) (float64, error) {
-	before, _, err := s.plane.cpu()
-	if err != nil {
-		return 0, err
+// oneHold is for how long an idle sync is held, at most: over less, none of the runners would have asked anew.
+const oneHold = 50 * time.Second
+
+// busy is the share of a processor that the control plane used meanwhile, and that we did.
+func (s *site) busy(meanwhile func() error) (plane, ours float64, err error) {
+	before, _, errPlane := s.plane.cpu()
+	oursBefore, _, errOurs := processorTime(os.Getpid())
+	if err := errors.Join(errPlane, errOurs); err != nil {
+		return 0, 0, err
 	}
 	start := time.Now()
 	if err := meanwhile(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	took := time.Since(start)
-	after, _, err := s.plane.cpu()
-	return float64(after-before) / float64(took), err
+	took := float64(time.Since(start))
+	after, _, errPlane := s.plane.cpu()
+	oursAfter, _, errOurs := processorTime(os.Getpid())
+	return float64(after-before) / took, float64(oursAfter-oursBefore) / took, errors.Join(errPlane, errOurs)
 }
 
 func wait(ctx context.Context, d time.Duration) error {

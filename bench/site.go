@@ -91,8 +91,10 @@ func (p *process) stop() {
 }
 
 // cpu is the processor time of the process, and of its children that have ended.
-func (p *process) cpu() (own, children time.Duration, err error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Process.Pid))
+func (p *process) cpu() (own, children time.Duration, err error) { return processorTime(p.Process.Pid) }
+
+func processorTime(pid int) (own, children time.Duration, err error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, 0, err
 	}
