@@ -60,13 +60,19 @@ func orderBlock(ctx context.Context, in *orderBlockInput) (remuda.Block, error) 
 	}, in.IdempotencyKey)
 }
 
-type blockInput struct {
-	byBlockUser
+// BlockID is how paths name a block.
+type BlockID struct {
 	Block string `path:"block" doc:"The block's id"`
 }
 
+type blockInput struct {
+	byBlockUser
+	BlockID
+}
+
 type changeBlockInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	Body remuda.BlockChange
 }
 
@@ -75,7 +81,8 @@ func changeBlock(ctx context.Context, in *changeBlockInput) (remuda.Block, error
 }
 
 type deleteBlockInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	Purge bool `query:"purge" doc:"Forget it at once, whatever becomes of what it made"`
 }
 

@@ -15,7 +15,8 @@ import (
 )
 
 type showBlockInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	Accept string `header:"Accept" hidden:"true"`
 }
 
@@ -27,7 +28,7 @@ func (s *Server) showBlock(ctx context.Context, in *showBlockInput) (func(huma.C
 	}
 	if wantsEvents(in.Accept) {
 		return s.stream(func(ctx context.Context, out *eventWriter) error {
-			f := blockFollower{in: &in.blockInput, out: out, runs: map[string]remuda.BlockRun{}}
+			f := blockFollower{in: in, out: out, runs: map[string]remuda.BlockRun{}}
 			return f.run(ctx)
 		}), nil
 	}
@@ -43,7 +44,7 @@ const lookEvery = 5 * time.Second
 
 // blockFollower remembers what was told of a block and of the runs that were its latest.
 type blockFollower struct {
-	in   *blockInput
+	in   *showBlockInput
 	out  *eventWriter
 	told *remuda.Block
 	runs map[string]remuda.BlockRun

@@ -55,9 +55,14 @@ func createDefinition(ctx context.Context, in *createDefinitionInput) (remuda.De
 	return in.blocks.CreateDefinition(ctx, in.Body.whole())
 }
 
+// DefinitionID is how paths name a definition.
+type DefinitionID struct {
+	Definition string `path:"definition" doc:"The definition's id"`
+}
+
 type definitionInput struct {
 	byBlockUser
-	Definition string `path:"definition" doc:"The definition's id"`
+	DefinitionID
 }
 
 func showDefinition(ctx context.Context, in *definitionInput) (remuda.Definition, error) {
@@ -65,7 +70,8 @@ func showDefinition(ctx context.Context, in *definitionInput) (remuda.Definition
 }
 
 type changeDefinitionInput struct {
-	definitionInput
+	byBlockUser
+	DefinitionID
 	Body newDefinition
 }
 

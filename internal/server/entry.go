@@ -43,9 +43,14 @@ func createEntry(ctx context.Context, in *createEntryInput) (remuda.BlockRunnerE
 	return in.blocks.CreateRunnerEntry(ctx, in.Body.whole())
 }
 
+// EntryID is how paths name a runner entry.
+type EntryID struct {
+	Entry string `path:"entry" doc:"The entry's id, which is its class's"`
+}
+
 type entryInput struct {
 	byBlockUser
-	Entry string `path:"entry" doc:"The entry's id, which is its class's"`
+	EntryID
 }
 
 func showEntry(ctx context.Context, in *entryInput) (remuda.BlockRunnerEntry, error) {
@@ -53,7 +58,8 @@ func showEntry(ctx context.Context, in *entryInput) (remuda.BlockRunnerEntry, er
 }
 
 type changeEntryInput struct {
-	entryInput
+	byBlockUser
+	EntryID
 	Body newEntry
 }
 

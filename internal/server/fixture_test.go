@@ -54,7 +54,7 @@ func newTown(t testing.TB, adjust ...func(*Server)) *town {
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w := &town{t: t, store: kept, log: log}
 	w.plane = control.New(control.Options{Store: kept, Keys: keys, Log: logger})
-	rules := blocks.New(blocks.Options{Plane: w.plane, Keys: keys, Log: logger})
+	rules := blocks.New(blocks.Options{Plane: w.plane, Store: kept, Keys: keys, Log: logger})
 	w.server = New(Options{Plane: w.plane, Blocks: rules, Log: logger, Version: "0.0.1"})
 	for _, change := range adjust {
 		change(w.server)

@@ -44,9 +44,14 @@ func createIntegration(ctx context.Context, in *createIntegrationInput) (remuda.
 	return in.blocks.CreateIntegration(ctx, in.Body.whole())
 }
 
+// IntegrationID is how paths name an integration.
+type IntegrationID struct {
+	Integration string `path:"integration" doc:"The integration's id"`
+}
+
 type integrationInput struct {
 	byBlockUser
-	Integration string `path:"integration" doc:"The integration's id"`
+	IntegrationID
 }
 
 func showIntegration(ctx context.Context, in *integrationInput) (remuda.Integration, error) {
@@ -54,7 +59,8 @@ func showIntegration(ctx context.Context, in *integrationInput) (remuda.Integrat
 }
 
 type changeIntegrationInput struct {
-	integrationInput
+	byBlockUser
+	IntegrationID
 	Body newIntegration
 }
 

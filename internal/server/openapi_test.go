@@ -88,6 +88,10 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 			if p.Description == "" {
 				t.Errorf("%s does not describe its parameter %s", pattern, p.Name)
 			}
+			pattern = strings.Replace(pattern, "{"+p.Name+"}", p.Name, 1)
+		}
+		if strings.Contains(strings.TrimSuffix(pattern, "{$}"), "{") {
+			t.Errorf("%s has a name in its path that its input does not have", pattern)
 		}
 		if op.RequestBody != nil && op.RequestBody.Content[jsonType] != nil && op.RequestBody.Content[jsonType].Example == nil {
 			t.Errorf("%s has no example", pattern)

@@ -29,7 +29,8 @@ func listRuns(ctx context.Context, in *listRunsInput) (remuda.Page[remuda.BlockR
 }
 
 type listBlockRunsInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	RunChoice
 	Paging
 }
@@ -43,7 +44,8 @@ func listBlockRuns(ctx context.Context, in *listBlockRunsInput) (remuda.Page[rem
 }
 
 type runBlockInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	Body remuda.RunRequest
 }
 
@@ -51,9 +53,14 @@ func runBlock(ctx context.Context, in *runBlockInput) (remuda.BlockRun, error) {
 	return in.blocks.RunBlock(ctx, in.Block, in.Body)
 }
 
+// RunID is how paths name a run.
+type RunID struct {
+	Run string `path:"run" doc:"The run's id"`
+}
+
 type runInput struct {
 	byBlockUser
-	Run string `path:"run" doc:"The run's id"`
+	RunID
 }
 
 func showRun(ctx context.Context, in *runInput) (remuda.BlockRun, error) {
@@ -79,7 +86,8 @@ type manualEnd struct {
 }
 
 type finishRunInput struct {
-	runInput
+	byBlockUser
+	RunID
 	Body manualEnd
 }
 

@@ -45,6 +45,10 @@ func TestNothingSecretIsLoggedOrRepeated(t *testing.T) {
 				`{"resource_class": "acme/linux", "secrets": {"A": "` + planted + `"}, "job": {"steps": []}}`,
 				`{"resource_class": "acme/linux", "secrets": {"A": "` + planted + `"}, "timeout": "99999999h99999999h", "job": {"steps": [{"run": {"command": "true"}}]}}`,
 				`{"kind": "class", "nickname": {"a": "` + planted + `"}}`,
+				`{"inputs": {"floor": {"secret": "` + planted + `"}}}`, `{"name": "x", "inputs": {"floor": {"secret": ["` + planted + `"]}}}`,
+				`{"name": "x", "definition": "` + names["definition"] + `", "inputs": {"pin": {"secret": "` + planted + `"}}}`,
+				`{"implementation": {"type": "gitlab", "gitlab": {"token": {"secret": "` + planted + `"}}}, "inputs": {"floor": {"type": "integer", "default": {"secret": "` + planted + `"}}}}`,
+				`{"credential": {"secret": "` + planted + `"}, "name": 1}`,
 			}
 		case rawContent:
 			bodies = []any{[]byte(planted), nil}

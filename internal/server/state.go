@@ -23,7 +23,11 @@ func stateSized(r *route, _ *huma.Operation) { r.limit = stateBody }
 // byRun is embedded in the input of operations of whoever carries out a run of a building block.
 type byRun struct {
 	byTask
-	run   blocks.RunDoor
+	run blocks.RunDoor
+}
+
+// ClaimID is how paths name a claim.
+type ClaimID struct {
 	Claim string `path:"claim" doc:"The claim's id"`
 }
 
@@ -35,7 +39,10 @@ func (b *byRun) Resolve(ctx huma.Context) []error {
 	return problems
 }
 
-type claimedRunInput struct{ byRun }
+type claimedRunInput struct {
+	byRun
+	ClaimID
+}
 
 // readState answers with the text, and its MD5, as OpenTofu's http backend looks for it.
 func readState(ctx context.Context, in *claimedRunInput) (func(huma.Context), error) {
@@ -57,6 +64,7 @@ func sumOf(data []byte) string {
 
 type writeStateInput struct {
 	byRun
+	ClaimID
 	Lock       string `query:"lock" maxLength:"200" doc:"The id of the lock that the run holds; absent when it took none"`
 	ContentMD5 string `header:"Content-MD5" maxLength:"100" doc:"Of the body, as base64; a body with another one is refused"`
 	RawBody    []byte // for the document alone: huma would copy it
@@ -71,6 +79,7 @@ func writeState(ctx context.Context, in *writeStateInput) (func(huma.Context), e
 
 type deleteStateInput struct {
 	byRun
+	ClaimID
 	Lock string `query:"lock" maxLength:"200" doc:"The id of the lock that the run holds; absent when it took none"`
 }
 
@@ -80,6 +89,7 @@ func deleteState(ctx context.Context, in *deleteStateInput) (func(huma.Context),
 
 type lockStateInput struct {
 	byRun
+	ClaimID
 	Body remuda.StateLock
 }
 
@@ -90,6 +100,7 @@ func lockState(ctx context.Context, in *lockStateInput) (func(huma.Context), err
 
 type unlockStateInput struct {
 	byRun
+	ClaimID
 	ID string `query:"id" maxLength:"200" doc:"The lock's id; whichever the run holds when empty"`
 }
 
@@ -132,6 +143,7 @@ func holding(status string) option {
 
 type savePlanInput struct {
 	byRun
+	ClaimID
 	RawBody []byte // for the document alone: huma would copy it
 }
 
@@ -146,6 +158,7 @@ func readSavedPlan(ctx context.Context, in *claimedRunInput) (func(huma.Context)
 
 type reportRunInput struct {
 	byRun
+	ClaimID
 	Body remuda.RunReport
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 type listStatesInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	Paging
 }
 
@@ -18,7 +19,8 @@ func listStates(ctx context.Context, in *listStatesInput) (remuda.Page[remuda.Bl
 }
 
 type stateInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	Number string `path:"number" doc:"The state's number, as the control plane counts them"`
 }
 
@@ -44,7 +46,8 @@ func showLock(ctx context.Context, in *blockInput) (remuda.StateLock, error) {
 }
 
 type forceUnlockInput struct {
-	blockInput
+	byBlockUser
+	BlockID
 	ID string `query:"id" maxLength:"200" doc:"Only while it is this lock; whichever it is when empty"`
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 type listVersionsInput struct {
-	definitionInput
+	byBlockUser
+	DefinitionID
 	Paging
 }
 
@@ -40,7 +41,8 @@ func (v newVersion) whole() remuda.Version {
 }
 
 type createVersionInput struct {
-	definitionInput
+	byBlockUser
+	DefinitionID
 	Body newVersion
 }
 
@@ -48,12 +50,18 @@ func createVersion(ctx context.Context, in *createVersionInput) (remuda.Version,
 	return in.blocks.CreateVersion(ctx, in.Definition, in.Body.whole())
 }
 
-type versionInput struct {
-	definitionInput
+// VersionNumber is how paths name a version.
+type VersionNumber struct {
+	DefinitionID
 	Version string `path:"version" doc:"The version's number"`
 }
 
-func (in *versionInput) number() (int, error) { return numberOf(in.Version, "version") }
+func (v VersionNumber) number() (int, error) { return numberOf(v.Version, "version") }
+
+type versionInput struct {
+	byBlockUser
+	VersionNumber
+}
 
 func showVersion(ctx context.Context, in *versionInput) (remuda.Version, error) {
 	number, err := in.number()
@@ -64,7 +72,8 @@ func showVersion(ctx context.Context, in *versionInput) (remuda.Version, error) 
 }
 
 type changeVersionInput struct {
-	versionInput
+	byBlockUser
+	VersionNumber
 	Body newVersion
 }
 
