@@ -29,12 +29,14 @@ type town struct {
 	t     *testing.T
 	dir   string
 	store *store.Store
-	keys  control.Keys
-	log   *diary
-	plane *control.Plane
-	rules *blocks.Rules
-	token string // class token of plat/tofu
-	horse *horse
+	// address is the store's: dir, or a database of PostgreSQL.
+	address string
+	keys    control.Keys
+	log     *diary
+	plane   *control.Plane
+	rules   *blocks.Rules
+	token   string // class token of plat/tofu
+	horse   *horse
 
 	stopRules func()
 }
@@ -68,6 +70,7 @@ func newTown(t *testing.T, postgres bool) *town {
 		}
 		address, w.token = postgrestest.Copy(t, settled.postgres), settled.postgresToken
 	}
+	w.address = address
 	var err error
 	if w.store, err = store.Open(t.Context(), address); err != nil {
 		t.Fatal(err)
