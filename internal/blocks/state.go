@@ -141,6 +141,13 @@ func (d RunDoor) State(ctx context.Context) ([]byte, error) {
 // While the run holds the lock, nobody else writes, and OpenTofu has compared lineage and serial itself, or was told not
 // to ('state push -force'): any state is taken. Without a lock, one that does not follow the current one is refused.
 func (d RunDoor) WriteState(ctx context.Context, lock string, state []byte) error {
+	err := d.r.look(ctx, func(v View) error { // before it costs anything
+		_, _, err := d.live(ctx, v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	head, err := readState(state)
 	if err != nil {
 		return err
