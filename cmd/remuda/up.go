@@ -72,7 +72,7 @@ func (p *program) up(ctx context.Context, given upSettings, log *slog.Logger) er
 		return err
 	}
 	x, err := startPair(ctx, pairOptions{
-		planeDir: dir, database: given.Database, runnerDir: given.RunDir, slots: given.Slots, environment: p.localEnvironment(), program: p.asRunner(),
+		planeDir: dir, database: given.Database, runnerDir: given.RunDir, slots: given.Slots, environment: p.localEnvironment(), tofu: p.localTofu(), program: p.asRunner(),
 	}, listener, url, log)
 	if err != nil {
 		return err

@@ -215,7 +215,7 @@ func (s Settings) executor(program Program, log *slog.Logger) (*machine.Executor
 	}
 	executor, err := machine.New(machine.Config{
 		Beside: shed.For,
-		Dir: s.Runner.Dir, Agent: agent, User: s.Runner.User, CommandPrefix: s.Runner.Prefix,
+		Dir:    s.Runner.Dir, Agent: agent, User: s.Runner.User, CommandPrefix: s.Runner.Prefix,
 		WorkingDirectory: working, CleanupWorkingDirectory: s.Runner.Cleanup,
 		Environment: s.Runner.Environment, DieWithParent: program.DieWithParent, MinFree: int64(s.Runner.MinFree) << 20,
 		SpoolLimit: int64(s.Runner.Spool) << 20,

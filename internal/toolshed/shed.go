@@ -75,21 +75,26 @@ type flight struct {
 	err  error         // how; only when done is closed
 }
 
-// Open opens the shed, and makes its folder.
+// Open opens the shed. Its folder is made when something is fetched.
 func Open(config Config, log *slog.Logger) (*Shed, error) {
 	for _, dir := range []string{config.Dir, config.Ready} {
 		if dir != "" && !filepath.IsAbs(dir) {
 			return nil, fmt.Errorf("the folder %q for OpenTofu is not absolute", dir)
 		}
 	}
-	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder for OpenTofu: %w", err)
-	}
-	// Whatever our umask: tasks of other users read here.
-	if err := os.Chmod(config.Dir, 0o755); err != nil { //nolint:gosec // programs are no secrets
-		return nil, fmt.Errorf("make the folder for OpenTofu: %w", err)
-	}
 	return &Shed{config: config, log: log, flights: map[Program]*flight{}}, nil
+}
+
+// prepare makes the folder. Whatever our umask, tasks of other users read there.
+func (s *Shed) prepare() error {
+	err := os.MkdirAll(s.config.Dir, 0o755) //nolint:gosec // programs are no secrets
+	if err == nil {
+		err = os.Chmod(s.config.Dir, 0o755) //nolint:gosec // likewise
+	}
+	if err != nil {
+		return fmt.Errorf("make the folder for OpenTofu: %w", err)
+	}
+	return nil
 }
 
 // Program is the path of a program, fetched first where it is missing. Those who ask for one that is being fetched wait
@@ -158,6 +163,9 @@ func (s *Shed) find(p Program) (string, bool) {
 func (s *Shed) fetch(ctx context.Context, p Program) error {
 	if len(s.config.Fetch) == 0 {
 		return remuda.Fail(remuda.Unavailable, s.advice(p, "and cannot fetch it"))
+	}
+	if err := s.prepare(); err != nil {
+		return err
 	}
 	request, err := json.Marshal(Request{Program: p, Dir: s.config.Dir, Sources: s.config.Sources})
 	if err != nil {
