@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/journal"
+	"github.com/remuda-dev/remuda/internal/store"
 )
 
 // serverSettings are what an operator of a control plane decides.
@@ -16,6 +19,7 @@ type serverSettings struct {
 	keepSettings   `yaml:",inline"`
 	Dir            string           `yaml:"dir" flag:"dir" help:"data folder, made when it is not there; $XDG_DATA_HOME/remuda or ./remuda-data when left out"`
 	Database       string           `yaml:"database" flag:"database" help:"postgres://… to keep everything but the key in PostgreSQL, where any number of control planes may use it; in the data folder when left out"`
+	DatabaseWait   remuda.Duration  `yaml:"database_wait" flag:"database-wait" help:"how long to wait at the start for a database that does not answer yet; a wrong password is not waited for"`
 	Bucket         string           `yaml:"bucket" flag:"bucket" help:"where output goes that is no longer written: file:///a/folder or s3://name?region=…; the folder output in the data folder when left out"`
 	OpenMetrics    bool             `yaml:"open_metrics" flag:"open-metrics" help:"show /metrics to everybody; otherwise an admin token is asked for"`
 	SecureCookies  bool             `yaml:"secure_cookies" flag:"secure-cookies" help:"browsers reach it over TLS, though a proxy takes that off"`
@@ -24,7 +28,7 @@ type serverSettings struct {
 }
 
 func (p *program) serverCommand() *cobra.Command {
-	given := serverSettings{keepSettings: usualKeep(), Limits: usualLimits(), Logging: journal.Usual(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}}
+	given := serverSettings{keepSettings: usualKeep(), Limits: usualLimits(), Logging: journal.Usual(), listenSettings: listenSettings{Listen: "127.0.0.1:8080"}, DatabaseWait: remuda.Duration(time.Minute)}
 	var s *settings
 	c := command(page{
 		use: "server", short: "Run a control plane",
@@ -57,6 +61,9 @@ func serve(ctx context.Context, given serverSettings, log *slog.Logger) (err err
 	listener, url, err := given.listen(ctx)
 	if err != nil {
 		return err
+	}
+	if err := store.Await(ctx, given.Database, given.DatabaseWait.Std(), log); err != nil {
+		return failure{exitUsage, errors.Join(err, listener.Close())}
 	}
 	plane, err := openPlane(ctx, given.plane(), log)
 	if err != nil {
