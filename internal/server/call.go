@@ -109,11 +109,7 @@ func (s *Server) authenticate(r *http.Request) (control.Principal, error) {
 	if err != nil {
 		return control.Principal{}, err
 	}
-	return guarded(s, r, bearer, func() (control.Principal, error) {
-		ctx, cancel := context.WithTimeout(r.Context(), s.workTime)
-		defer cancel()
-		return s.plane.Authenticate(ctx, bearer)
-	})
+	return s.Authenticate(r, bearer)
 }
 
 // guarded asks whether tokens are good, unless too many from the same address were not.
