@@ -144,8 +144,9 @@ func checkResult(r remuda.Result) error {
 	return fmt.Errorf("%q with reason %q is not how an agent ends", r.State, r.Reason)
 }
 
-// writeResult leaves the result for the runner. It is on disk before it has its name, so that whoever sees it after a
-// crash sees all of it.
+// writeResult leaves the result for the runner, whole or not at all: by its name for whoever comes after an agent that
+// was killed, and by its form after a crash of the machine, of which part of it may be left. It does not wait for the
+// disk: what a machine's crash takes away is a task that has not ended, as the record of its process is.
 func (f Folder) writeResult(result remuda.Result) error {
 	data, err := json.Marshal(result)
 	if err != nil {
@@ -157,7 +158,7 @@ func (f Folder) writeResult(result remuda.Result) error {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
+	err = errors.Join(err, file.Close())
 	if err == nil {
 		err = os.Rename(partial, f.path(resultName))
 	}

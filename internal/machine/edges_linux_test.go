@@ -138,7 +138,11 @@ func TestAResultThatCannotBeWrittenIsStillTheResult(t *testing.T) {
 	e, shared := opened(t, Config{}), sharedDir(t)
 	tk := newTask(t, "c1", `echo ready; while [ ! -e `+shared+`/go ]; do sleep 0.01; done`)
 	during(t, e, tk, "ready", func() { // Fails when Execute does.
-		for _, path := range []string{filepath.Join(e.config.Dir, "claims", "c1", "record.json.partial"), filepath.Join(shared, "go")} {
+		record := filepath.Join(e.config.Dir, "claims", "c1", "record.json")
+		if err := os.Remove(record); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{record, filepath.Join(shared, "go")} {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}

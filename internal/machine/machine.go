@@ -5,7 +5,7 @@
 //	lock                  held by the one process that uses the folder
 //	bin/                  the agent's binary, where its user may not reach the original
 //	claims/ID/            one claim; the runner's own, others may pass through
-//	    record.json       what a successor must know: the process, its group, how it ended
+//	    record.json       what a successor must know: the process, its group, how it ended; its last line counts
 //	    agent.sock        where the agent speaks; the runner forwards it with the claim's token
 //	    agent.log         what the agent says on standard error
 //	    passwd            what the task finds as /etc/passwd, when it has a user of its own

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/remuda-dev/remuda"
@@ -51,30 +53,34 @@ func (r record) outcome() (remuda.Result, error) {
 	return *r.Result, nil
 }
 
-// read gives the claim's record; an empty one when there is none.
+// read gives the claim's record: the last line that was written whole; an empty one when there is none.
 func (p place) read() (record, error) {
-	var r record
 	data, err := os.ReadFile(p.recordPath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return record{}, fmt.Errorf("read the claim's record: %w", err)
 	}
-	return r, nil
+	lines := bytes.Split(data, []byte("\n"))
+	for _, line := range slices.Backward(lines) {
+		var r record
+		if json.Unmarshal(line, &r) == nil {
+			return r, nil
+		}
+	}
+	return record{}, nil
 }
 
-// write replaces the record as a whole. A crash of the machine may undo it, but then the process is gone as well.
+// write adds a line, which is the record from then on: a file less to make than by another name for each. Each begins
+// a new line, since the one before may have been cut short. A crash of the machine may undo it, but then the process is
+// gone as well.
 func (p place) write(r record) error {
 	data, err := json.Marshal(r)
-	if err == nil {
-		err = os.WriteFile(p.recordPath()+".partial", data, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the claim's record: %w", err)
 	}
+	file, err := os.OpenFile(p.recordPath(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err == nil {
-		err = os.Rename(p.recordPath()+".partial", p.recordPath())
+		_, err = file.Write(slices.Concat([]byte("\n"), data, []byte("\n")))
+		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("write the claim's record: %w", err)
