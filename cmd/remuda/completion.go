@@ -98,3 +98,8 @@ func projectNames(ctx context.Context, u *client.User) ([]cobra.Completion, erro
 	page, err := u.Projects(ctx, organization, client.PageQuery{})
 	return named(page, err, func(p remuda.Project) (string, string) { return p.Name, "of " + p.Organization })
 }
+
+// completion is one word that may come next.
+type completion = cobra.Completion
+
+func completed(word, about string) completion { return cobra.CompletionWithDesc(word, plain(about)) }

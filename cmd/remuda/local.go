@@ -12,19 +12,24 @@ import (
 	"github.com/remuda-dev/remuda/internal/journal"
 )
 
-// runLocal carries a job out on this machine, with a control plane and a runner that last no longer than it.
-func (p *program) runLocal(ctx context.Context, s remuda.Submission) (err error) {
+// runLocal carries a job out on this machine.
+func (p *program) runLocal(ctx context.Context, data string, s remuda.Submission) error {
+	s.Organization, s.ResourceClass = localName, localClass
+	return p.locally(ctx, data, max(1, s.Parallelism), func(x *pair, signals <-chan os.Signal) error {
+		return p.carryOut(ctx, x, s, signals)
+	})
+}
+
+// locally lets do have a control plane and a runner on this machine that last no longer than it. Their data folder is a
+// temporary one where none is named.
+func (p *program) locally(ctx context.Context, data string, slots int, do func(x *pair, signals <-chan os.Signal) error) (err error) {
 	signals, stop := listenLocal()
 	defer stop()
-	dir, err := os.MkdirTemp("", "remuda-")
+	planeDir, runnerDir, clean, err := localFolders(data)
 	if err != nil {
 		return failure{exitUsage, err}
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// The user that runs root's tasks must pass through.
-	if err := os.Chmod(dir, 0o711); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, clean()) }()
 	log, done, err := p.localLogger()
 	if err != nil {
 		return err
@@ -37,18 +42,36 @@ func (p *program) runLocal(ctx context.Context, s remuda.Submission) (err error)
 	program := p.asRunner()
 	program.DieWithParent = true
 	x, err := startPair(ctx, pairOptions{
-		planeDir: filepath.Join(dir, "plane"), runnerDir: filepath.Join(dir, "runner"),
-		slots: max(1, s.Parallelism), program: program, environment: p.localEnvironment(),
+		planeDir: planeDir, runnerDir: runnerDir, slots: slots, program: program, environment: p.localEnvironment(), tofu: p.localTofu(),
 	}, listener, url, log)
 	if err != nil {
 		return err
 	}
-	s.Organization, s.ResourceClass = localName, localClass
-	err = p.carryOut(ctx, x, s, signals)
+	err = do(x, signals)
 	if errors.Is(err, errForced) {
 		return errors.Join(failure{exitInterrupted, nil}, x.leave(errForced))
 	}
 	return errors.Join(err, x.stop())
+}
+
+// localFolders are where plane and runner live: as 'remuda up' has them, or in a folder that clean removes.
+func localFolders(data string) (plane, runner string, clean func() error, err error) {
+	if data != "" {
+		if data, err = filepath.Abs(data); err != nil {
+			return "", "", nil, err
+		}
+		return data, filepath.Join(data, "runner"), func() error { return nil }, passable(data)
+	}
+	dir, err := os.MkdirTemp("", "remuda-")
+	if err != nil {
+		return "", "", nil, err
+	}
+	clean = func() error { return os.RemoveAll(dir) }
+	// The user that runs root's tasks must pass through.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return "", "", nil, errors.Join(err, clean())
+	}
+	return filepath.Join(dir, "plane"), filepath.Join(dir, "runner"), clean, nil
 }
 
 func (p *program) carryOut(ctx context.Context, x *pair, s remuda.Submission, signals <-chan os.Signal) error {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/remuda-dev/remuda/internal/blocks"
 	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
@@ -27,6 +28,7 @@ type plane struct {
 	store      *store.Store
 	bucket     *bucket.Bucket
 	rules      *control.Plane
+	blocks     *blocks.Rules
 	server     *server.Server
 	adminToken string
 	release    func() error // of the data folder
@@ -154,9 +156,10 @@ func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.
 	if err != nil {
 		return nil, err
 	}
+	building := blocks.New(blocks.Options{Plane: rules, Store: kept, Keys: keys, Log: log})
 	return &plane{
-		store: kept, rules: rules, adminToken: token,
-		server: server.New(server.Options{Plane: rules, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics, Limits: o.limits.server()}),
+		store: kept, rules: rules, blocks: building, adminToken: token,
+		server: server.New(server.Options{Plane: rules, Blocks: building, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics, Limits: o.limits.server()}),
 	}, nil
 }
 
@@ -202,6 +205,7 @@ func (p *plane) run(ctx context.Context, listener net.Listener) error {
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
 	group.Go(func() error { return p.rules.Run(sweeping) })
+	group.Go(func() error { return p.blocks.Run(sweeping) })
 	err := p.server.Serve(ctx, listener)
 	stop()
 	return errors.Join(err, group.Wait())

@@ -12,16 +12,18 @@ func (p *program) root() *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "run jobs"},
 		&cobra.Group{ID: "host", Title: "host Remuda"},
+		&cobra.Group{ID: "block", Title: "building blocks"},
 		&cobra.Group{ID: "noun", Title: "manage"},
 		&cobra.Group{ID: "more", Title: "more"},
 	)
 	root.SetCompletionCommandGroupID("more")
 	root.SetHelpCommandGroupID("more")
 	for id, commands := range map[string][]*cobra.Command{
-		"work": {p.runCommand(), p.tasks()},
-		"host": {p.upCommand(), p.serverCommand(), p.runnerCommand(), p.admin()},
-		"noun": {p.organizations(), p.namespaces(), p.projects(), p.resourceClasses(), p.tokens(), p.events()},
-		"more": {p.loginCommand(), p.whoamiCommand(), p.openapiCommand(), p.versionCommand()},
+		"work":  {p.runCommand(), p.tasks()},
+		"host":  {p.upCommand(), p.serverCommand(), p.runnerCommand(), p.admin()},
+		"block": {p.definitions(), p.blocks(), p.states(), p.integrations()},
+		"noun":  {p.organizations(), p.namespaces(), p.projects(), p.resourceClasses(), p.tokens(), p.events()},
+		"more":  {p.loginCommand(), p.whoamiCommand(), p.openapiCommand(), p.versionCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = id

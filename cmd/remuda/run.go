@@ -29,6 +29,9 @@ type runFlags struct {
 	timeout                                 remuda.Duration
 	parallelism, priority                   int
 	words                                   []string // after --
+	dir                                     string
+	inputs                                  []string // of a block
+	inputFile                               string
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -42,8 +45,10 @@ func (p *program) runCommand() *cobra.Command {
 			"With --local nothing else is needed: a control plane in a temporary folder and a runner, both in this process, " +
 			"carry the job out on this machine, in a folder of its own. Otherwise it is submitted to the control plane that " +
 			"--url, REMUDA_URL or 'remuda login' name.\n\n" +
+			"A folder with an OpenTofu module and a block.yml is a building block: with --local it is planned, applied, and its outputs " +
+			"are printed. With --dir the control plane's data folder, and so the block's state, is there the next time.\n\n" +
 			"The first ^C cancels the job and waits for its end, the second leaves at once.",
-		example: "remuda run --local examples/hello.yml\nremuda run -f build.yml --secret DEPLOY_KEY\nremuda run --resource-class acme/linux -- make test\nremuda run --detach -o json -f nightly.yml",
+		example: "remuda run --local examples/hello.yml\nremuda run --local --dir data examples/block --input name=horses\nremuda run -f build.yml --secret DEPLOY_KEY\nremuda run --resource-class acme/linux -- make test\nremuda run --detach -o json -f nightly.yml",
 		exits:   "0 the job succeeded (or, with --detach, was submitted), 1 a step or the job failed, 2 a wrong file or flag, 130 interrupted",
 		signals: true,
 	}, cobra.ArbitraryArgs, func(ctx context.Context, args []string) error {
@@ -53,6 +58,12 @@ func (p *program) runCommand() *cobra.Command {
 		case flags.local && flags.detach:
 			return wrong("--local and --detach: a local job lasts no longer than this command; choose one of them")
 		}
+		if dir := moduleFolder(flags, args); dir != "" {
+			return p.runModule(ctx, c, flags, dir)
+		}
+		if flags.dir != "" && !flags.local || len(flags.inputs) > 0 || flags.inputFile != "" {
+			return wrong("--dir is for --local, and --input for a folder with a module")
+		}
 		submission, err := p.submission(c, flags, args)
 		if err != nil {
 			return err
@@ -61,7 +72,7 @@ func (p *program) runCommand() *cobra.Command {
 			if l.settings.typed() {
 				return wrong("--local needs no control plane: leave out --url and its like")
 			}
-			return p.runLocal(ctx, submission)
+			return p.runLocal(ctx, flags.dir, submission)
 		}
 		u, err := l.user()
 		if err != nil {
@@ -77,6 +88,7 @@ func (p *program) runCommand() *cobra.Command {
 	})
 	fs := c.Flags()
 	fs.BoolVar(&flags.local, "local", false, "run it here, without any server")
+	fs.StringVar(&flags.dir, "dir", "", "with --local: data folder that lasts; a temporary one when left out")
 	fs.StringVarP(&flags.file, "file", "f", "", "job FILE; - for standard input")
 	fs.BoolVarP(&flags.detach, "detach", "d", false, "submit only, do not wait")
 	fs.StringVar(&flags.name, "name", "", "what people call the job")
@@ -84,6 +96,8 @@ func (p *program) runCommand() *cobra.Command {
 	fs.StringVar(&flags.project, "project", "", "project that it counts for, instead of the file's")
 	p.completingFlag(c, "project", projectNames)
 	p.organizationFlag(c, &flags.organization)
+	fs.StringArrayVarP(&flags.inputs, "input", "i", nil, "value of a block's input, KEY=VALUE; repeat it for several")
+	fs.StringVar(&flags.inputFile, "input-file", "", "YAML or JSON file with values of a block's inputs by key")
 	fs.StringArrayVarP(&flags.environment, "env", "e", nil, "variable of every step, NAME=VALUE, or NAME to take yours; repeat it for several")
 	fs.StringArrayVar(&flags.secrets, "secret", nil, "name of a variable of yours to hand over as a secret; repeat it for several")
 	durationFlag(fs, &flags.timeout, "timeout", "how long it may run, such as 90s or 2h")

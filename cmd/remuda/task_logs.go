@@ -25,31 +25,36 @@ func (p *program) taskLogs() *cobra.Command {
 		if step >= 0 {
 			q.Step = &step
 		}
-		if follow {
-			return u.Follow(ctx, args[0], q, func(f client.Followed) error {
-				switch {
-				case f.Output != nil:
-					_, err := p.stdout.Write(f.Output.Data)
-					return err
-				case f.Skipped != nil:
-					fmt.Fprintf(p.stderr, "remuda: %s\n", f.Skipped)
-				}
-				return nil
-			})
-		}
-		output, err := u.Output(ctx, args[0], q)
-		if err != nil {
-			return err
-		}
-		defer output.Close()
-		_, err = io.Copy(p.stdout, output)
-		return err
+		return p.printOutput(ctx, u, args[0], q, follow)
 	})
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "stay until the task has ended")
 	c.Flags().IntVar(&q.Attempt, "attempt", 0, "which attempt, from 1; the last when 0")
 	c.Flags().IntVar(&step, "step", -1, "only this step, from 0; all when -1")
 	c.Flags().Int64Var(&q.Offset, "offset", 0, "from which byte on")
 	return p.completing(c, taskIDs)
+}
+
+// printOutput prints a task's output as it is, or as it comes.
+func (p *program) printOutput(ctx context.Context, u *client.User, task string, q client.OutputQuery, follow bool) error {
+	if follow {
+		return u.Follow(ctx, task, q, func(f client.Followed) error {
+			switch {
+			case f.Output != nil:
+				_, err := p.stdout.Write(f.Output.Data)
+				return err
+			case f.Skipped != nil:
+				fmt.Fprintf(p.stderr, "remuda: %s\n", f.Skipped)
+			}
+			return nil
+		})
+	}
+	output, err := u.Output(ctx, task, q)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	_, err = io.Copy(p.stdout, output)
+	return err
 }
 
 func (p *program) events() *cobra.Command {
