@@ -91,6 +91,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := folder.prepare(o.Handoff.Workspace == ""); err != nil {
 		return err
 	}
+	o.Plane = forsaken{o.Plane, folder}
 	if o.Alone {
 		if err := adoptOrphans(); err != nil {
 			return err
