@@ -42,19 +42,25 @@ func (r *run) initialise(ctx context.Context) error {
 	err := r.must(ctx, "init", "-input=false")
 	r.lent = nil
 	r.access.Remove()
+	if err == nil {
+		r.keepProviders(ctx)
+	}
 	return err
 }
 
 func (r *run) findProgram(ctx context.Context) error {
-	path, err := r.shed.Program(ctx, r.order.program, r.now.Output())
+	found, err := r.shed.Program(ctx, r.order.program, r.now.Output())
 	var known *remuda.Error
 	switch {
 	case errors.As(err, &known) && (known.Kind == remuda.Invalid || known.Kind == remuda.NotFound):
 		return refuse("%s", known.Detail)
+	case errors.As(err, &known):
+		r.tell("%s", known.Detail)
+		return fmt.Errorf("get %s: %w", r.order.program, err)
 	case err != nil:
 		return fmt.Errorf("get %s: %w", r.order.program, err)
 	}
-	r.program = path
+	r.program, r.providers = found.Path, found.Providers
 	r.tell("%s", r.order.program)
 	return nil
 }

@@ -54,15 +54,30 @@ func program(t testing.TB, version string) string {
 	return ""
 }
 
-// shed has the programs that `make tools` built.
-type shed struct{ t testing.TB }
-
-func (s shed) Program(_ context.Context, p toolshed.Program, _ io.Writer) (string, error) {
-	if p.Version == "9.9.9" {
-		return "", remuda.Fail(remuda.NotFound, fmt.Sprintf("there is no %s", p))
+// providers is a folder with our own provider, which `make tools` builds.
+func providers(t testing.TB) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return program(s.t, p.Version), nil
+	return filepath.Join(cache, "remuda", "tools", "providers")
 }
+
+// shed has the programs that `make tools` built.
+type shed struct {
+	t         testing.TB
+	providers toolshed.Installation
+}
+
+func (s shed) Program(_ context.Context, p toolshed.Program, _ io.Writer) (toolshed.Found, error) {
+	if p.Version == "9.9.9" {
+		return toolshed.Found{}, remuda.Fail(remuda.NotFound, fmt.Sprintf("there is no %s", p))
+	}
+	return toolshed.Found{Path: program(s.t, p.Version), Providers: s.providers}, nil
+}
+
+func (s shed) Keep(context.Context, []toolshed.Provider) error { return nil }
 
 // files is an order for a module of these files.
 func files(behavior remuda.Behavior, version string, files map[string]string, inputs ...remuda.RunInput) remuda.RunOrder {
@@ -102,7 +117,9 @@ type begun struct {
 // begin begins to carry out an order.
 func begin(t *testing.T, p *plane, order remuda.RunOrder, change ...func(*agent.Handoff)) *begun {
 	t.Helper()
-	program(t, order.Implementation.OpenTofu.Version)
+	if v := order.Implementation.OpenTofu.Version; v != "9.9.9" {
+		program(t, v)
+	}
 	payload, err := json.Marshal(order)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +136,7 @@ func begin(t *testing.T, p *plane, order remuda.RunOrder, change ...func(*agent.
 		b.end <- agent.Run(ctx, agent.Options{
 			Handoff:        handoff,
 			Plane:          p,
-			Implementation: tofu.New(shed{t}),
+			Implementation: tofu.New(shed{t: t, providers: toolshed.Installation{Folder: providers(t)}}),
 			Log:            slog.New(slog.NewTextHandler(&log, nil)),
 		})
 	}()

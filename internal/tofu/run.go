@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/agent"
 	"github.com/remuda-dev/remuda/internal/git"
+	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
 // run is one run on its way.
@@ -21,13 +23,15 @@ type run struct {
 	order order
 	now   *agent.Step // the stage that is under way
 
-	access   *git.Access       // what git is let in with, until the module is initialised
-	lent     map[string]string // environment of init alone
-	module   module            // what it says of itself
-	inputs   []value           // with what they mean
-	program  string            // tofu's path
-	backend  *backend          // nil until init, and where the module brings one
-	messages []remuda.StepMessage
+	access    *git.Access       // what git is let in with, until the module is initialised
+	lent      map[string]string // environment of init alone
+	module    module            // what it says of itself
+	inputs    []value           // with what they mean
+	program   string            // tofu's path
+	providers toolshed.Installation
+	keeping   sync.WaitGroup // of providers, for those who come after this run
+	backend   *backend       // nil until init, and where the module brings one
+	messages  []remuda.StepMessage
 }
 
 // failure is how a stage failed, in a sentence for whoever ordered the block.
@@ -86,6 +90,7 @@ func (r *run) folder() string { return filepath.Join(r.root(), r.order.tofu.Path
 func (r *run) grace() time.Duration { return r.task.Claim.CancelGrace.Std() }
 
 func (r *run) close() {
+	r.keeping.Wait()
 	if r.access != nil {
 		r.access.Remove()
 	}

@@ -1,13 +1,132 @@
 package tofu
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/remuda-dev/remuda/internal/toolshed"
+)
 
 // settingsPath is where tofu finds its own configuration, which a module cannot change.
 func (r *run) settingsPath() string { return r.task.Folder.Beside("tofurc") }
 
 func (r *run) writeSettings() error {
-	if err := create(r.settingsPath(), []byte("disable_checkpoint = true\n")); err != nil {
+	locked, err := readLocks(filepath.Join(r.folder(), lockFile))
+	if err != nil {
+		return err
+	}
+	var exclude []string
+	for _, l := range locked {
+		hash := toolshed.HashOf(r.providers.Shared, l.Provider)
+		if hash != "" && !slices.Contains(l.hashes, hash) {
+			exclude = append(exclude, l.Source) // Tofu would refuse what this machine has, though it is the same.
+		}
+	}
+	if err := create(r.settingsPath(), r.providers.Settings(exclude)); err != nil {
 		return fmt.Errorf("write tofu's own configuration: %w", err)
 	}
 	return nil
+}
+
+// lockFile is where a module says which providers it was made with, and init which it has chosen.
+const lockFile = ".terraform.lock.hcl"
+
+// locked is a provider in a lock file.
+type locked struct {
+	toolshed.Provider
+	hashes []string
+}
+
+// readLocks reads a lock file; one that is not there locks nothing, and about one that is broken tofu complains.
+func readLocks(path string) ([]locked, error) {
+	source, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the module's lock file: %w", err)
+	}
+	file, _ := hclsyntax.ParseConfig(source, lockFile, hcl.InitialPos)
+	if file == nil {
+		return nil, nil
+	}
+	content, _, _ := file.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "provider", LabelNames: []string{"source"}}}})
+	var found []locked
+	for _, block := range content.Blocks {
+		attributes, _ := block.Body.JustAttributes()
+		l := locked{Provider: toolshed.Provider{Source: block.Labels[0]}}
+		if version := texts(attributes["version"]); len(version) == 1 {
+			l.Version = version[0]
+		}
+		l.hashes = texts(attributes["hashes"])
+		found = append(found, l)
+	}
+	return found, nil
+}
+
+// texts are the strings in an attribute: one, or a list of them.
+func texts(attribute *hcl.Attribute) []string {
+	if attribute == nil {
+		return nil
+	}
+	value, problems := attribute.Expr.Value(nil)
+	if problems.HasErrors() || !value.IsWhollyKnown() || value.IsNull() {
+		return nil
+	}
+	if value.Type() == cty.String {
+		return []string{value.AsString()}
+	}
+	var all []string
+	if value.CanIterateElements() {
+		for _, element := range value.Elements() {
+			if element.Type() == cty.String && !element.IsNull() {
+				all = append(all, element.AsString())
+			}
+		}
+	}
+	return all
+}
+
+// keepingTakes bounds for how long a run that is done waits until the machine has its providers.
+const keepingTakes = 5 * time.Minute
+
+// keepProviders has the machine keep what init downloaded, while the run goes on: those that it has are links.
+func (r *run) keepProviders(ctx context.Context) {
+	if r.providers.Shared == "" {
+		return
+	}
+	chosen, err := readLocks(filepath.Join(r.folder(), lockFile))
+	if err != nil {
+		return
+	}
+	var fresh []toolshed.Provider
+	for _, l := range chosen {
+		packages, err := filepath.Glob(filepath.Join(r.folder(), ".terraform", "providers", filepath.FromSlash(l.Source), l.Version, "*"))
+		if err != nil || len(packages) != 1 {
+			continue
+		}
+		if info, err := os.Lstat(packages[0]); err == nil && info.IsDir() {
+			fresh = append(fresh, l.Provider)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	r.keeping.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, keepingTakes)
+		defer cancel()
+		if err := r.shed.Keep(ctx, fresh); err != nil && ctx.Err() == nil {
+			r.task.Log.Warn("the next run downloads its providers again", "error", err)
+		}
+	})
 }

@@ -23,9 +23,12 @@ const Name = remuda.BlueprintOpenTofu
 
 // Shed is where a machine keeps programs and providers, fetched once for all of its runs.
 type Shed interface {
-	// Program is the path of a program of exactly this version. Where it has to be fetched first, said is told so. An
-	// error of kind Invalid or NotFound is a sentence for whoever wrote the definition.
-	Program(ctx context.Context, p toolshed.Program, said io.Writer) (path string, err error)
+	// Program finds a program of exactly this version. Where it has to be fetched first, said is told so. An error of
+	// kind Invalid or NotFound is a sentence for whoever wrote the definition.
+	Program(ctx context.Context, p toolshed.Program, said io.Writer) (toolshed.Found, error)
+
+	// Keep keeps providers that init has downloaded for the runs that come after this one.
+	Keep(ctx context.Context, providers []toolshed.Provider) error
 }
 
 // Implementation runs OpenTofu.

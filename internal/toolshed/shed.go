@@ -30,6 +30,8 @@ type Config struct {
 	Fetch []string
 	// Sources are where it fetches from.
 	Sources Sources
+	// Providers is where tofu gets providers from, but for its Shared, which is the shed's own.
+	Providers Installation
 }
 
 // Sources are where programs come from, and whose signature they bear.
@@ -65,6 +67,8 @@ type Shed struct {
 	config Config
 	log    *slog.Logger
 
+	keeping chan struct{} // holds one element while a provider is being kept
+
 	mu      sync.Mutex
 	flights map[Program]*flight
 }
@@ -82,14 +86,17 @@ func Open(config Config, log *slog.Logger) (*Shed, error) {
 			return nil, fmt.Errorf("the folder %q for OpenTofu is not absolute", dir)
 		}
 	}
-	return &Shed{config: config, log: log, flights: map[Program]*flight{}}, nil
+	return &Shed{config: config, log: log, keeping: make(chan struct{}, 1), flights: map[Program]*flight{}}, nil
 }
 
-// prepare makes the folder. Whatever our umask, tasks of other users read there.
-func (s *Shed) prepare() error {
-	err := os.MkdirAll(s.config.Dir, 0o755) //nolint:gosec // programs are no secrets
-	if err == nil {
-		err = os.Chmod(s.config.Dir, 0o755) //nolint:gosec // likewise
+// prepare makes a folder of the shed's, and those between. Whatever our umask, tasks of other users read there.
+func (s *Shed) prepare(dir string) error {
+	err := os.MkdirAll(dir, 0o755) //nolint:gosec // programs are no secrets
+	for at := dir; err == nil; at = filepath.Dir(at) {
+		err = os.Chmod(at, 0o755) //nolint:gosec // likewise
+		if at == s.config.Dir || at == filepath.Dir(at) {
+			break
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("make the folder for OpenTofu: %w", err)
@@ -164,7 +171,7 @@ func (s *Shed) fetch(ctx context.Context, p Program) error {
 	if len(s.config.Fetch) == 0 {
 		return remuda.Fail(remuda.Unavailable, s.advice(p, "and cannot fetch it"))
 	}
-	if err := s.prepare(); err != nil {
+	if err := s.prepare(s.config.Dir); err != nil {
 		return err
 	}
 	request, err := json.Marshal(Request{Program: p, Dir: s.config.Dir, Sources: s.config.Sources})

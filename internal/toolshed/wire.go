@@ -13,16 +13,23 @@ import (
 	"github.com/remuda-dev/remuda"
 )
 
-// Path is where an agent finds the shed on its claim's socket, beside the control plane.
-const Path = "/machine/programs"
+// Where an agent finds the shed on its claim's socket, beside the control plane.
+const (
+	programsPath  = "/machine/programs"
+	providersPath = "/machine/providers"
+)
 
 // mostAsked bounds a request of an agent.
-const mostAsked = 4 << 10
+const mostAsked = 64 << 10
 
-// found is the shed's answer.
-type found struct {
-	Path    string `json:"path"`
-	Fetched bool   `json:"fetched,omitempty"`
+// mostProviders is how many a claim may ask to keep.
+const mostProviders = 100
+
+// Found is a program on this machine, and where it gets providers from.
+type Found struct {
+	Path      string       `json:"path"`
+	Fetched   bool         `json:"fetched,omitempty"` // for whoever asked
+	Providers Installation `json:"providers,omitzero"`
 }
 
 // problem is its refusal.
@@ -39,7 +46,7 @@ func (s *Shed) For(claim remuda.Claim) http.Handler {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+Path, func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST "+programsPath, func(w http.ResponseWriter, r *http.Request) {
 		var asked Program
 		if err := json.NewDecoder(io.LimitReader(r.Body, mostAsked)).Decode(&asked); err != nil || asked != wanted {
 			refuse(w, remuda.Fail(remuda.Forbidden, "this claim may have "+wanted.String()+" and no other program"))
@@ -52,9 +59,36 @@ func (s *Shed) For(claim remuda.Claim) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(found{path, fetched})
+		_ = json.NewEncoder(w).Encode(Found{path, fetched, s.installation()})
+	})
+	mux.HandleFunc("POST "+providersPath, func(w http.ResponseWriter, r *http.Request) {
+		var asked []Provider
+		if err := json.NewDecoder(io.LimitReader(r.Body, mostAsked)).Decode(&asked); err != nil || len(asked) > mostProviders {
+			refuse(w, remuda.Fail(remuda.Invalid, "these are no providers"))
+			return
+		}
+		if err := s.keepAll(r.Context(), wanted, asked); err != nil {
+			s.log.Warn("providers of a task are not kept for the next", "claim", claim.ID, "error", err)
+			refuse(w, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
+}
+
+// keepAll keeps what a task's init has downloaded for those that come after it.
+func (s *Shed) keepAll(ctx context.Context, p Program, asked []Provider) error {
+	program, found := s.find(p)
+	if !found {
+		return remuda.Fail(remuda.NotFound, "this machine does not have "+p.String())
+	}
+	for _, provider := range asked {
+		if err := s.KeepProvider(ctx, program, provider); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // programFor is what a claim's payload names.
@@ -102,32 +136,49 @@ func Over(socket string) *Client {
 	}}}
 }
 
-// Program is the path of a program on this machine. An error of kind Invalid or NotFound says that there is none such.
-func (c *Client) Program(ctx context.Context, p Program, said io.Writer) (string, error) {
-	body, err := json.Marshal(p)
+// Program finds a program on this machine. An error of kind Invalid or NotFound says that there is none such.
+func (c *Client) Program(ctx context.Context, p Program, said io.Writer) (Found, error) {
+	var is Found
+	answer, err := c.post(ctx, programsPath, p)
 	if err != nil {
-		return "", err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://runner"+Path, bytes.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	answer, err := c.http.Do(request)
-	if err != nil {
-		return "", fmt.Errorf("ask the runner for %s: %w", p, err)
+		return is, fmt.Errorf("ask the runner for %s: %w", p, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return "", refusal(p, answer)
+		return is, refusal(p, answer)
 	}
-	var is found
 	if err := json.NewDecoder(answer.Body).Decode(&is); err != nil {
-		return "", fmt.Errorf("ask the runner for %s: %w", p, err)
+		return is, fmt.Errorf("ask the runner for %s: %w", p, err)
 	}
 	if is.Fetched {
 		_, _ = fmt.Fprintf(said, "remuda: fetched %s, whose signature is good\n", p)
 	}
-	return is.Path, nil
+	return is, nil
+}
+
+// Keep asks the runner to keep providers for the tasks that come after this one, and returns when it has them.
+func (c *Client) Keep(ctx context.Context, providers []Provider) error {
+	answer, err := c.post(ctx, providersPath, providers)
+	if err != nil {
+		return fmt.Errorf("ask the runner to keep providers: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusNoContent {
+		return errors.New("the runner does not keep these providers; its log says why")
+	}
+	return nil
+}
+
+func (c *Client) post(ctx context.Context, path string, body any) (*http.Response, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://runner"+path, bytes.NewReader(encoded))
+	if err != nil {
+		return nil, err
+	}
+	return c.http.Do(request)
 }
 
 func refusal(p Program, answer *http.Response) error {

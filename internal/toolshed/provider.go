@@ -1,0 +1,292 @@
+package toolshed
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/remuda-dev/remuda"
+)
+
+// Provider is a plugin of tofu's, of exactly one version.
+type Provider struct {
+	Source  string `json:"source"` // such as registry.opentofu.org/hashicorp/random
+	Version string `json:"version"`
+}
+
+// check refuses what is no name of a provider: it becomes part of paths.
+func (p Provider) check() error {
+	source := regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*(:[0-9]+)?/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*$`)
+	version := regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+	if !source.MatchString(p.Source) || !version.MatchString(p.Version) || strings.Contains(p.Source, "..") {
+		return remuda.Fail(remuda.Invalid, fmt.Sprintf("%q of version %q is no provider", p.Source, p.Version))
+	}
+	return nil
+}
+
+// isPublic is whether it comes from one of the registries that everybody uses. Others may be names that only a task's
+// author knows: the runner, who may reach more than the task, asks none of them.
+func (p Provider) isPublic() bool {
+	host, _, _ := strings.Cut(p.Source, "/")
+	return host == "registry.opentofu.org" || host == "registry.terraform.io"
+}
+
+// Installation is where tofu gets providers from. The parts are asked in this order; where there is neither Folder nor
+// Mirror, each provider's own registry comes last.
+type Installation struct {
+	Folder string `json:"folder,omitempty"` // of the operator's, in one of the forms of a filesystem_mirror
+	Shared string `json:"shared,omitempty"` // what this machine has kept: read by all tasks, written by none
+	Mirror string `json:"mirror,omitempty"` // address of a network_mirror
+}
+
+// Settings are tofu's own configuration for it. exclude are providers that must not come from Shared.
+func (i Installation) Settings(exclude []string) []byte {
+	var text strings.Builder
+	text.WriteString("disable_checkpoint = true\n\nprovider_installation {\n")
+	if i.Folder != "" {
+		fmt.Fprintf(&text, "  filesystem_mirror {\n    path = %s\n  }\n", quote(i.Folder))
+	}
+	if i.Shared != "" {
+		fmt.Fprintf(&text, "  filesystem_mirror {\n    path = %s\n", quote(i.Shared))
+		if len(exclude) > 0 {
+			quoted := make([]string, len(exclude))
+			for n, source := range exclude {
+				quoted[n] = quote(source)
+			}
+			fmt.Fprintf(&text, "    exclude = [%s]\n", strings.Join(quoted, ", "))
+		}
+		text.WriteString("  }\n")
+	}
+	switch {
+	case i.Mirror != "":
+		fmt.Fprintf(&text, "  network_mirror {\n    url = %s\n  }\n", quote(i.Mirror))
+	case i.Folder == "":
+		text.WriteString("  direct {}\n")
+	}
+	text.WriteString("}\n")
+	return []byte(text.String())
+}
+
+// quote is text as HCL has it.
+func quote(text string) string {
+	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(strconv.Quote(text))
+}
+
+// platform is what providers call this machine.
+func platform() string { return runtime.GOOS + "_" + runtime.GOARCH }
+
+func (s *Shed) shared() string { return filepath.Join(s.config.Dir, "providers") }
+
+// installation is where this machine's tasks get providers from.
+func (s *Shed) installation() Installation {
+	i := s.config.Providers
+	if err := s.prepare(s.shared()); err == nil {
+		i.Shared = s.shared()
+	}
+	return i
+}
+
+// HashOf is the hash by which a module's lock file knows a provider that is kept in an Installation's Shared; empty when
+// there is none.
+func HashOf(shared string, p Provider) string {
+	text, err := os.ReadFile(hashPath(shared, p))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// hashPath lies beside the mirror, in which tofu wants to find nothing else.
+func hashPath(shared string, p Provider) string {
+	return filepath.Join(filepath.Dir(shared), "hashes", filepath.FromSlash(p.Source), p.Version, platform())
+}
+
+func (s *Shed) placeOf(p Provider) string {
+	return filepath.Join(s.shared(), filepath.FromSlash(p.Source), p.Version, platform())
+}
+
+// KeepProvider gets a provider for this machine, unless it is here. The program, which is known to be good, downloads it
+// and checks its signature: from where it would get it for a task, and without anything of the task's.
+func (s *Shed) KeepProvider(ctx context.Context, program string, p Provider) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if !p.isPublic() && s.config.Providers == (Installation{}) {
+		return nil
+	}
+	select {
+	case s.keeping <- struct{}{}:
+		defer func() { <-s.keeping }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if _, err := os.Stat(s.placeOf(p)); err == nil {
+		return nil
+	}
+	if err := s.prepare(s.shared()); err != nil {
+		return err
+	}
+	scratch, err := os.MkdirTemp(s.config.Dir, ".new-")
+	if err != nil {
+		return fmt.Errorf("keep provider %s: %w", p.Source, err)
+	}
+	defer os.RemoveAll(scratch)
+	archive, hash, err := s.download(ctx, program, scratch, p)
+	if err == nil {
+		err = unpack(archive, filepath.Join(scratch, "unpacked"))
+	}
+	if err == nil {
+		err = s.shelve(filepath.Join(scratch, "unpacked"), hash, p)
+	}
+	if err != nil {
+		return fmt.Errorf("keep provider %s %s: %w", p.Source, p.Version, err)
+	}
+	s.log.Info("kept a provider", "source", p.Source, "version", p.Version)
+	return nil
+}
+
+// download lets the program mirror a provider into scratch.
+func (s *Shed) download(ctx context.Context, program, scratch string, p Provider) (archive, hash string, err error) {
+	module := fmt.Sprintf("terraform {\n  required_providers {\n    it = {\n      source  = %s\n      version = %s\n    }\n  }\n}\n", quote(p.Source), quote("= "+p.Version))
+	settings := filepath.Join(scratch, "tofurc")
+	err = errors.Join(
+		os.WriteFile(filepath.Join(scratch, "main.tf"), []byte(module), 0o600),
+		os.WriteFile(settings, s.config.Providers.Settings(nil), 0o600),
+	)
+	if err != nil {
+		return "", "", err
+	}
+	out := filepath.Join(scratch, "mirror")
+	command := exec.CommandContext(ctx, program, "providers", "mirror", "-platform="+platform(), out)
+	command.Dir = scratch
+	command.Env = []string{"HOME=" + scratch, "TMPDIR=" + scratch, "TF_CLI_CONFIG_FILE=" + settings, "CHECKPOINT_DISABLE=1", "TF_INPUT=0", "NO_COLOR=1"}
+	for _, name := range []string{"PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if value, set := os.LookupEnv(name); set {
+			command.Env = append(command.Env, name+"="+value)
+		}
+	}
+	var said bytes.Buffer
+	command.Stdout, command.Stderr = &said, &said
+	if err := command.Run(); err != nil {
+		return "", "", fmt.Errorf("%w: %s", err, lastLine(said.String()))
+	}
+	return findArchive(filepath.Join(out, filepath.FromSlash(p.Source)), p)
+}
+
+// findArchive reads a mirror's index of one version. See
+// https://opentofu.org/docs/internals/provider-network-mirror-protocol.
+func findArchive(dir string, p Provider) (archive, hash string, err error) {
+	var index struct {
+		Archives map[string]struct {
+			Hashes []string `json:"hashes"`
+			URL    string   `json:"url"`
+		} `json:"archives"`
+	}
+	text, err := os.ReadFile(filepath.Join(dir, p.Version+".json"))
+	if err == nil {
+		err = json.Unmarshal(text, &index)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	here, found := index.Archives[platform()]
+	if !found || here.URL != filepath.Base(here.URL) {
+		return "", "", errors.New("the mirror has no archive for this machine")
+	}
+	name, err := url.PathUnescape(here.URL)
+	if err != nil || name != filepath.Base(name) {
+		return "", "", errors.New("the mirror's archive has no name")
+	}
+	for _, known := range here.Hashes {
+		if strings.HasPrefix(known, "h1:") {
+			hash = known
+		}
+	}
+	return filepath.Join(dir, name), hash, nil
+}
+
+// largestProvider bounds what an archive unpacks to.
+const largestProvider = 4 << 30
+
+// unpack unpacks an archive into a new folder, for everybody to read.
+func unpack(archive, to string) error {
+	if err := os.Mkdir(to, 0o755); err != nil { //nolint:gosec // providers are no secrets
+		return err
+	}
+	packed, err := zip.OpenReader(archive)
+	if err != nil {
+		return err
+	}
+	defer packed.Close()
+	root, err := os.OpenRoot(to)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	left := int64(largestProvider)
+	for _, member := range packed.File {
+		if member.FileInfo().IsDir() {
+			continue
+		}
+		if !member.Mode().IsRegular() || !filepath.IsLocal(member.Name) {
+			return fmt.Errorf("the archive has a member %q that is no file", member.Name)
+		}
+		if left -= int64(min(member.UncompressedSize64, largestProvider+1)); left < 0 {
+			return errors.New("the archive is too large")
+		}
+		if err := unpackOne(root, member); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unpackOne(root *os.Root, member *zip.File) error {
+	if dir := filepath.Dir(member.Name); dir != "." {
+		if err := root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	from, err := member.Open()
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	file, err := root.OpenFile(member.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, io.LimitReader(from, int64(min(member.UncompressedSize64, largestProvider))))
+	return errors.Join(err, file.Chmod(0o755), file.Close())
+}
+
+// shelve puts an unpacked provider into its place, whole or not at all.
+func (s *Shed) shelve(unpacked, hash string, p Provider) error {
+	place, known := s.placeOf(p), hashPath(s.shared(), p)
+	for _, dir := range []string{filepath.Dir(place), filepath.Dir(known)} {
+		if err := s.prepare(dir); err != nil {
+			return err
+		}
+	}
+	err := errors.Join(os.WriteFile(known, []byte(hash+"\n"), 0o644), os.Chmod(known, 0o644), os.Chmod(unpacked, 0o755)) //nolint:gosec // hashes are no secrets
+	if err != nil {
+		return err
+	}
+	err = os.Rename(unpacked, place)
+	if _, there := os.Stat(place); err != nil && there == nil {
+		return nil // Another runner was faster.
+	}
+	return err
+}
