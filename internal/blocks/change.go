@@ -134,7 +134,10 @@ func (t *change) keepMissing(ctx context.Context, s *scene, values resolved) err
 		return err
 	}
 	s.block.Missing, s.block.Detail = text, detail
-	return t.Update(ctx, &s.block.BlockRow, "missing", "detail")
+	if err := t.Update(ctx, &s.block.BlockRow, "missing", "detail"); err != nil {
+		return err
+	}
+	return t.keepResolved(ctx, s, values)
 }
 
 // stale marks the plans of a block that wait for approval: what they were made from has changed.

@@ -119,6 +119,21 @@ func TestAnAbortedRunEndsWithItsTask(t *testing.T) {
 	})
 }
 
+func TestARunThatWaitsIsAbortedAtOnceAndDoesNotComeBack(t *testing.T) {
+	onBoth(t, func(w *town) {
+		d := w.define("db", tofu())
+		b := w.order(d, map[string]remuda.Value{"size": value(1)})
+		it := w.claim()
+		now := got(w.consumer().ChangeBlock(w.t.Context(), b.ID, remuda.BlockChange{Inputs: map[string]remuda.Value{"size": value(2)}}))(w.t)
+		run := got(w.consumer().AbortRun(w.t.Context(), now.LatestRun))(w.t)
+		same(w.t, "status", remuda.RunAborted, run.Status)
+		w.finish(it, remuda.RunReport{}, succeeded)
+		w.settled(it)
+		w.wantStatus(b, remuda.BlockSucceeded)
+		same(w.t, "runs", 2, len(w.runs(b)))
+	})
+}
+
 func TestTheLastRunOfALivingBlockIsKeptFromRetention(t *testing.T) {
 	onBoth(t, func(w *town) {
 		d := w.define("db", tofu())

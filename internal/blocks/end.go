@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -239,14 +240,10 @@ func (t *change) reconsider(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	before, err := readObject[remuda.Value](s.block.Resolved)
-	if err != nil {
-		return err
-	}
 	waited := s.block.Status == remuda.BlockWaitsForParent
-	changed := !sameValues(s.taken(before), s.taken(values.values))
-	if !waited && !changed && len(values.missing) == 0 {
-		return nil
+	changed, err := t.changed(ctx, s, values)
+	if err != nil || !waited && !changed && len(values.missing) == 0 {
+		return err
 	}
 	if !values.complete() {
 		if s.block.LiveRun != "" {
@@ -257,12 +254,32 @@ func (t *change) reconsider(ctx context.Context, id string) error {
 	if err := t.stale(ctx, s); err != nil {
 		return err
 	}
-	a := ask{behavior: remuda.Apply, trigger: remuda.TriggerParentOutput, author: system()}
-	if waited {
+	before, err := readObject[remuda.Value](s.block.Resolved)
+	if err != nil {
+		return err
+	}
+	a := ask{behavior: remuda.Apply, trigger: remuda.TriggerInputs, author: system()}
+	switch {
+	case waited:
 		a.trigger = remuda.TriggerParentSuccess
+	case !sameValues(s.taken(before), s.taken(values.values)):
+		a.trigger = remuda.TriggerParentOutput
 	}
 	_, err = t.queue(ctx, s, a)
 	return err
+}
+
+// changed says whether a block's last run went by something else than what there is now.
+func (t *change) changed(ctx context.Context, s *scene, values resolved) (bool, error) {
+	if s.block.LatestRun == "" {
+		return false, nil // it has had none: if it waits, it is looked at for that
+	}
+	var last RunRow
+	if err := t.Get(ctx, &last, s.block.LatestRun); err != nil {
+		return false, err
+	}
+	now, err := t.r.print(s, values)
+	return !bytes.Equal(last.Inputs, now), err
 }
 
 // forgetTasks lets retention have the tasks of a block that is no more.

@@ -2,6 +2,7 @@ package blocks_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -26,6 +27,10 @@ var settled struct {
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // each takes a second
+		_ = f.Value.Set("10")
+	}
 	dir, err := os.MkdirTemp("", "remuda-blocks-")
 	if err == nil {
 		settled.dir = dir

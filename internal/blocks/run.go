@@ -233,6 +233,16 @@ func (d UserDoor) AbortRun(ctx context.Context, id string) (remuda.BlockRun, err
 // abort ends a run that has not ended: one that is carried out when its runner has ended it, others at once.
 func (t *change) abort(ctx context.Context, s *scene, run *RunRow, detail string) error {
 	if s.block.NextRun == run.ID {
+		values, err := t.r.resolve(s, system())
+		if err != nil {
+			return err
+		}
+		if run.Inputs, err = t.r.print(s, values); err != nil { // so that what it was for does not have another one queued
+			return err
+		}
+		if err := t.Update(ctx, run, "inputs"); err != nil {
+			return err
+		}
 		return t.drop(ctx, s, run, detail)
 	}
 	if run.TaskID == "" {
