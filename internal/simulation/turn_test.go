@@ -12,11 +12,11 @@ import (
 // nothing is found by having them look at the same time.
 type inTurn struct {
 	control.Store
-	looks, reads chan struct{} // hold one while somebody does
+	looks, writes, reads chan struct{} // hold one while somebody does
 }
 
 func takeTurns(s control.Store) inTurn {
-	return inTurn{s, make(chan struct{}, 1), make(chan struct{}, 1)}
+	return inTurn{s, make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)}
 }
 
 // Read waits for its turn.
@@ -24,6 +24,14 @@ func (s inTurn) Read(ctx context.Context, look func(control.View) error) error {
 	s.looks <- struct{}{}
 	defer func() { <-s.looks }()
 	return s.Store.Read(ctx, look)
+}
+
+// Write waits for its turn. Beside others, a transition may be run again because one of those failed, and the ledger,
+// which takes it in before it is durable, would have it twice.
+func (s inTurn) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
+	s.writes <- struct{}{}
+	defer func() { <-s.writes }()
+	return s.Store.Write(ctx, scope, transition)
 }
 
 // Output is read in turn, too.
