@@ -123,8 +123,9 @@ test: deps ## run all tests with the race detector
 # What takes long, or takes the machine apart. Each prints the seed that repeats it.
 PROOF ?= 60s
 .PHONY: prove
-prove: deps ## kill everything that can be killed for a minute each, fill disks, take bucket and database away: PROOF=5m
+prove: deps ## kill everything that can be killed for a minute each, fill disks, take bucket and database away, hold the rules over PostgreSQL: PROOF=5m
 	REMUDA_PROOF=$(PROOF) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/proof
+	REMUDA_TEST_DATABASE=postgres CGO_ENABLED=0 go test -count=1 -timeout 20m ./internal/control
 
 # Without the race detector many more seeds are tried in the same time.
 SEEDS ?= 500

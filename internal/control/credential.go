@@ -97,12 +97,17 @@ func (p *Plane) Authenticate(ctx context.Context, bearer string) (Principal, err
 			return Principal{Claim: claim}, nil
 		}
 	case kindRunner:
+		hash := sha256.Sum256([]byte(bearer))
+		if runner := p.recognized.runner(hash); runner != "" {
+			return Principal{Runner: runner}, nil
+		}
 		var runner RunnerRow
 		err := p.store.Read(ctx, func(v View) (err error) {
-			runner, err = v.RunnerByTokenHash(ctx, hashToken(bearer))
+			runner, err = v.RunnerByTokenHash(ctx, hash[:])
 			return err
 		})
 		if err == nil && runner.GoneAt == 0 {
+			p.recognized.remember(hash, runner.ID)
 			return Principal{Runner: runner.ID}, nil
 		}
 		if err != nil && !errors.Is(err, remuda.NotFound) {

@@ -150,6 +150,7 @@ func (t *transition) interrupted(ctx context.Context, attempt *AttemptRow, task 
 
 // Goodbye says that the runner leaves. It first finishes or returns what it holds.
 func (d RunnerDoor) Goodbye(ctx context.Context) error {
+	defer d.p.recognized.forget(d.id)
 	return d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
 		var row RunnerRow
 		if err := t.Get(ctx, &row, d.id); err != nil {

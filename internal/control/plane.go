@@ -80,6 +80,8 @@ type Plane struct {
 	resting map[string]resting // runners between two idle syncs
 	seen    map[string]Micros  // when runners arrived, as far as that is not written down
 
+	recognized recognized
+
 	crew aside.Crew // does what held syncs need of the store
 
 	retention Retention
@@ -142,6 +144,7 @@ func (p *Plane) Run(ctx context.Context) error {
 		case <-forget.C:
 			p.forgetWaited()
 			p.forgetResting()
+			p.recognized.forgetOld()
 			p.forgetFollowed()
 			if err := p.forget(ctx); err != nil && ctx.Err() == nil {
 				p.log.Error("forget what is old", "err", err)

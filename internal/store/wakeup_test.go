@@ -3,8 +3,10 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/postgrestest"
@@ -67,6 +69,41 @@ func TestWakeUpsReachOtherStoresAndNotTheirOwn(t *testing.T) {
 	until(t, "the answer is heard", func() bool { return mine.heard("back") != 0 })
 	if mine.heard("events") != 0 {
 		t.Error("a store hears itself")
+	}
+}
+
+// TestAWakeUpReachesOtherStoresWithinATenthOfASecond takes the middle of many, so that what else the machine does counts little.
+func TestAWakeUpReachesOtherStoresWithinATenthOfASecond(t *testing.T) {
+	address := postgrestest.Fresh(t)
+	one, other := openPostgres(t, address), openPostgres(t, address)
+	heard := make(chan string, 1000)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- other.Listen(ctx, func(topic string, _ int) { heard <- topic }) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	for topic := range heard { // it listens
+		if topic == control.AllTopics {
+			break
+		}
+	}
+	var took []time.Duration
+	for n := range 41 {
+		topic := fmt.Sprintf("class/%d", n)
+		told := time.Now()
+		one.Tell(map[string]int{topic: 1})
+		for <-heard != topic {
+		}
+		took = append(took, time.Since(told))
+	}
+	slices.Sort(took)
+	t.Logf("middle %s, worst %s", took[len(took)/2], took[len(took)-1])
+	if middle := took[len(took)/2]; middle > 100*time.Millisecond {
+		t.Errorf("a wake-up takes %s to another store", middle)
 	}
 }
 

@@ -1,0 +1,62 @@
+package control
+
+import (
+	"sync"
+	"time"
+)
+
+// recognizedFor is how long a runner is known by its token without another look. A runner that leaves is refused by each
+// rule, at once and on every plane: what this defers, on planes that did not see it leave, is only what it is told.
+const recognizedFor = 5 * time.Second
+
+// recognized are runners by the hashes of their tokens, so that not each of their many calls asks the store.
+type recognized struct {
+	mu      sync.Mutex
+	runners map[[32]byte]recognition
+}
+
+type recognition struct {
+	runner string
+	until  time.Time
+}
+
+// runner is whose token this is, empty when it is to be looked up.
+func (r *recognized) runner(hash [32]byte) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, is := r.runners[hash]
+	if !is || time.Now().After(known.until) {
+		return ""
+	}
+	return known.runner
+}
+
+func (r *recognized) remember(hash [32]byte, runner string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.runners == nil {
+		r.runners = map[[32]byte]recognition{}
+	}
+	r.runners[hash] = recognition{runner, time.Now().Add(recognizedFor)}
+}
+
+// forget drops a runner that has left.
+func (r *recognized) forget(runner string) {
+	r.drop(func(known recognition) bool { return known.runner == runner })
+}
+
+// forgetOld drops those that have not called lately.
+func (r *recognized) forgetOld() {
+	now := time.Now()
+	r.drop(func(known recognition) bool { return now.After(known.until) })
+}
+
+func (r *recognized) drop(which func(recognition) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for hash, known := range r.runners {
+		if which(known) {
+			delete(r.runners, hash)
+		}
+	}
+}
