@@ -14,11 +14,19 @@ type counter struct{ table, id string }
 // that waits for it. Lanes are counted before them.
 func counted() []string { return []string{"organizations", "projects", "resource_classes"} }
 
-// taking is a main lane that tasks were claimed from, or whose tasks ended.
+// taking is a main lane to which, or from which, tasks went in one way.
 type taking struct {
-	class, project, lane string
-	ends                 bool
+	class, project string
+	kind           string
+	lane           string
 }
+
+// The ways of tasks, in the order in which transactions lock lanes: the first two lock all main lanes of a project.
+const (
+	claiming = "1 claiming"
+	ending   = "2 ending"
+	queuing  = "3 queuing"
+)
 
 // taken is how many they were.
 type taken struct {
@@ -88,7 +96,7 @@ func (t *tally) takings() []taking {
 		sorted = append(sorted, from)
 	}
 	slices.SortFunc(sorted, func(a, b taking) int {
-		return strings.Compare(a.class+a.project+a.lane, b.class+b.project+b.lane)
+		return strings.Compare(a.class+a.project+a.kind+a.lane, b.class+b.project+b.kind+b.lane)
 	})
 	return sorted
 }

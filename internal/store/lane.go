@@ -64,7 +64,8 @@ func (t tx) countLane(task control.TaskRow, queued, running int) (err error) {
 	case running != 0:
 		t.turn(task, queued, running)
 	case queued > 0:
-		err = t.later(false, `update lanes set queued = queued + $2, waits = true where id = $1`, task.LaneID, queued)
+		from := taking{class: task.ClassID, project: task.ProjectID, kind: queuing, lane: task.LaneID}
+		t.tally.take(from, taken{queued: queued})
 	case queued < 0:
 		err = t.later(false, `update lanes set queued = queued + $2, waits = queued + $2 > 0 or `+sideWaits+` where id = $1`, task.LaneID, queued)
 	}
@@ -73,19 +74,25 @@ func (t tx) countLane(task control.TaskRow, queued, running int) (err error) {
 
 // turn has what a project runs counted in each of its main lanes in the class. One of them may be the task's own.
 func (t tx) turn(task control.TaskRow, queued, running int) {
-	from := taking{class: task.ClassID, project: task.ProjectID, lane: task.LaneID, ends: running < 0}
+	from := taking{class: task.ClassID, project: task.ProjectID, kind: claiming, lane: task.LaneID}
+	if running < 0 {
+		from.kind = ending
+	}
 	t.tally.take(from, taken{queued: queued, running: running, at: task.StartedAt})
 }
 
-// counting counts tasks in each of their project's main lanes in the class, since all of them take turns as one: one of
-// weight w is claimed from w times, then the others of its level come first.
+// counting counts what is queued in its own lane, and what runs in each of its project's main lanes in the class, since all
+// of them take turns as one: one of weight w is claimed from w times, then the others of its level come first.
 func (n taken) counting(from taking) (text string, args []any) {
 	const counts = `update lanes set project_running = project_running + $3, level = (project_running + $3) / weight,
 			running = running + case when id = $4 then $3 else 0 end,
 			queued = queued + case when id = $4 then cast($5 as bigint) else 0 end,`
 	const where = ` where class_id = $1 and project_id = $2 and concurrency_group = ''`
 	args = []any{from.class, from.project, n.running, from.lane, n.queued}
-	if from.ends {
+	switch from.kind {
+	case queuing:
+		return `update lanes set queued = queued + $2, waits = true where id = $1`, []any{from.lane, n.queued}
+	case ending:
 		return counts + ` waits = waits or id = $4 and queued + $5 > 0` + where, args
 	}
 	return counts + ` waits = case when id = $4 then queued + $5 > 0 or ` + sideWaits + ` else waits end, turns = (turns + $3) % weight,

@@ -39,6 +39,7 @@ type postgres struct {
 	shift   int64        // added to the numbers of events
 	settled atomic.Int64 // the newest event that is known to be durable
 
+	company  company
 	claimers chan struct{} // holds one for each claim under way: those that wait for each other leave connections to others
 	claimed  atomic.Int64  // when a task was claimed last, in nanoseconds
 }
@@ -108,6 +109,7 @@ func openPostgres(ctx context.Context, address string) (*postgres, error) {
 	p := &postgres{
 		pool: pool, shift: shift, claimers: make(chan struct{}, max(2, config.MaxConns/4)), flusher: startFlusher(config.ConnConfig), wakeups: startWakeups(config.ConnConfig),
 	}
+	p.company.free = max(2, int(config.MaxConns)/4)
 	p.known.New = func() any { return newPostgresKnown() }
 	if _, err := p.flusher.ready(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -125,8 +127,16 @@ func (p *postgres) close() error {
 // errAlone says that a transition turned out to need that nothing else is written meanwhile.
 var errAlone = errors.New("to be run alone")
 
-// carryOut runs a transition, again when it met another one, or when its connection was lost before its commit was sent.
+// carryOut runs a transition. One that goes on beside others may be carried out together with some of them.
 func (p *postgres) carryOut(ctx context.Context, scope control.Scope, change func(*query) error) error {
+	if scope == control.Beside && ctx.Err() == nil {
+		return p.accompanied(ctx, change)
+	}
+	return p.repeat(ctx, scope, change)
+}
+
+// repeat runs a transition, again when it met another one, or when its connection was lost before its commit was sent.
+func (p *postgres) repeat(ctx context.Context, scope control.Scope, change func(*query) error) error {
 	for try := 1; ; try++ {
 		err := p.try(ctx, scope, change)
 		if errors.Is(err, errAlone) && scope != control.Alone {

@@ -28,6 +28,7 @@ type postgresSession struct {
 	events  int64  // written so far
 	shown   int64  // the newest event that was read
 	changed bool   // something is to be made durable
+	failed  bool   // a statement did: the transaction is of no more use
 }
 
 // postgresKnown is what one transaction leaves for the next.
@@ -62,6 +63,7 @@ func (s *postgresSession) send(last func(pgx.BatchResults) error) (err error) {
 		return nil
 	}
 	s.queue, s.checks, s.sent = nil, s.checks[:0], true
+	defer func() { s.failed = s.failed || err != nil }()
 	results := s.conn.SendBatch(s.ctx, queue)
 	texts := queue.QueuedQueries
 	defer func() {

@@ -23,6 +23,8 @@ type query struct {
 	tally    tally            // of the change that is under way
 	others   tally            // of those before it in the same transaction
 	changes  int              // what was done so far that cannot be taken back but with the whole transaction
+
+	accompanied bool // other changes are carried out in the same transaction
 }
 
 // session runs statements on one connection.
@@ -73,6 +75,7 @@ func (q *query) row(into any, text string, args ...any) error {
 // late as the transaction's own. When it must change a row and does not, that is remuda.NotFound.
 func (q *query) later(must bool, text string, args ...any) error {
 	if q.postgres != nil && q.postgres.defers {
+		q.changes++
 		q.postgres.later(must, text, args)
 		return nil
 	}

@@ -13,6 +13,7 @@ type tx struct{ view }
 func (t tx) Insert(_ context.Context, row control.Row) error {
 	text, values := t.shapes.inserting(row)
 	if numbered(row) && t.postgres != nil {
+		t.changes++
 		return t.postgres.number(text, values)
 	}
 	return t.later(false, text, values...)
@@ -40,6 +41,9 @@ func (t tx) Count(_ context.Context, task control.TaskRow, queued, running int) 
 		count = t.countGroup
 	}
 	if task.GroupID != "" || queued < 0 {
+		if t.accompanied {
+			return errApart // it locks lanes before the end
+		}
 		t.claiming() // it changes, or goes by, what lies in several lanes
 	}
 	if err := count(task, queued, running); err != nil || running == 0 {
