@@ -37,17 +37,22 @@ type Runs interface {
 // Runs is the control plane for a run of a building block, found where this task's Plane has it. Each call is made
 // until it is answered, as all that an agent says is.
 func (t *Task) Runs() (runs Runs, found bool) {
-	plane, found := t.plane.(Runs)
-	return persistentRuns{task: t, plane: plane}, found
+	asked, found := t.plane.(forsaken)
+	if !found {
+		return nil, false
+	}
+	plane, found := asked.plane.(Runs)
+	return persistentRuns{task: t, asked: asked, plane: plane}, found
 }
 
 type persistentRuns struct {
 	task  *Task
+	asked forsaken
 	plane Runs
 }
 
 func (r persistentRuns) persist(ctx context.Context, what string, call func(context.Context) error) error {
-	return persist(ctx, r.task.Log, what, call)
+	return persist(ctx, r.task.Log, what, func(ctx context.Context) error { return r.asked.judge(call(ctx)) })
 }
 
 // State implements Runs.
