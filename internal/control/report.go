@@ -214,6 +214,9 @@ func (p *Plane) sign(ctx context.Context, a AttemptView) {
 	if !a.State.Live() || now < a.LastSignAt.after(signEvery) {
 		return
 	}
+	// What was said has arrived, also when whoever said it did not wait for the answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchTime)
+	defer cancel()
 	err := p.store.Write(ctx, Beside, func(tx Tx) error { return tx.Sign(ctx, a.RunnerID, []string{a.ID}, now) })
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("write down a sign of life", "claim", a.ID, "err", err)
