@@ -244,7 +244,7 @@ func (w *blockWatch) ending(ctx context.Context, id string) error {
 	if run.Behavior == remuda.Detect && run.Status == remuda.RunSucceeded {
 		w.p.showPlan(run)
 	}
-	if w.wanted != "" && run.Behavior == remuda.Detect && run.Approval == "" {
+	if w.wanted != "" && run.Behavior == remuda.Detect && run.Approval == "" && !w.approving {
 		if run.Status != remuda.RunSucceeded {
 			return failure{exitFailed, nil} // the screen has said so
 		}

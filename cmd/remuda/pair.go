@@ -132,6 +132,9 @@ func (x *pair) leave(why error) error {
 }
 
 func (x *pair) endPlane() error {
+	if x.user != nil {
+		x.user.Client().CloseIdle() // a server that ends waits 5 s for connections that were made and never used
+	}
 	x.stopPlane(nil)
 	return errors.Join(x.planeGroup.Wait(), x.plane.close())
 }

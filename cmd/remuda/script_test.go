@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,6 +70,7 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	tofu := lendTofu(t, root)
 	testscript.Run(t, testscript.Params{
 		Dir: dir, WorkdirRoot: root, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
@@ -78,15 +81,50 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each command of a test with -race ends a second later
 			e.Setenv("__FANG_TEST_WIDTH", "100")
+			e.Setenv(tofuVariable, tofu)
 			for name, value := range variables {
 				e.Setenv(name, value)
 			}
 			return os.Mkdir(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "tofu" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return tofu != "", nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": cmdStart, "term": cmdTerm, "kill9": cmdKill, "from": cmdFrom, "holds": cmdHolds,
 		},
 	})
+}
+
+// tofuVariable tells runners of a folder with OpenTofu.
+const tofuVariable = "REMUDA_RUNNER_TOFU_BINARY_DIR"
+
+// lendTofu puts the OpenTofu that 'make tools' built where tasks may read it, and gives that folder; nothing when it was
+// not built.
+func lendTofu(t *testing.T, root string) string {
+	const binary = "opentofu-1.10.10/tofu"
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	data, err := os.ReadFile(filepath.Join(cache, "remuda", "tools", binary))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	lent := filepath.Join(root, "tools")
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(lent, filepath.Dir(binary)), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(lent, binary), data, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lent
 }
 
 type backgroundKey struct{}
@@ -163,7 +201,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	command := exec.Command(path, args[3:]...)
 	command.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "GORACE", "KEY", "DATABASE", "OTHER_DATABASE", "server"} {
+	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "REMUDA_URL", "REMUDA_TOKEN_FILE", "REMUDA_CONTEXT", "GORACE", "KEY", "DATABASE", "OTHER_DATABASE", "server", tofuVariable} {
 		if value := ts.Getenv(name); value != "" {
 			command.Env = append(command.Env, name+"="+value)
 		}
