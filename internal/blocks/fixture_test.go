@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -157,7 +158,8 @@ func wantKind(t testing.TB, err error, want remuda.Kind) {
 // fieldsOf are the members that an error speaks of, by their location.
 func fieldsOf(err error) map[string]string {
 	fields := map[string]string{}
-	if e, is := err.(*remuda.Error); is {
+	var e *remuda.Error
+	if errors.As(err, &e) {
 		for _, f := range e.Fields {
 			fields[f.Location] = f.Message
 		}

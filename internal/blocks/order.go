@@ -180,7 +180,7 @@ func (d UserDoor) aim(ctx context.Context, t *change, s *scene, order remuda.Blo
 }
 
 func (d UserDoor) aimAtTenant(ctx context.Context, t *change, s *scene, id string, definition DefinitionView, wrong *problems) error {
-	var tenant tenantPlace
+	var tenant TenantRow
 	err := t.Get(ctx, &tenant, id)
 	if errors.Is(err, remuda.NotFound) || err == nil && tenant.OrganizationID != s.block.OrganizationID {
 		wrong.add("body.tenant", "there is no tenant "+id+" of "+s.block.Organization)

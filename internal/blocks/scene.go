@@ -20,7 +20,7 @@ type scene struct {
 	presets    map[string]string // secrets of the version
 	given      map[string]remuda.Value
 	secrets    map[string]string // of the block
-	tenant     tenantPlace
+	tenant     TenantRow
 	parents    []parent
 }
 
@@ -30,18 +30,6 @@ type parent struct {
 	outputs map[string]remuda.Value
 	secrets map[string]string
 }
-
-// tenantPlace is what a run's inputs say of a tenant.
-type tenantPlace struct {
-	ID             string `db:"id"`
-	OrganizationID string `db:"organization_id"`
-	ProjectID      string `db:"project_id"`
-	Platform       string `db:"platform"`
-	PlatformID     string `db:"platform_id"`
-}
-
-// Table names it.
-func (tenantPlace) Table() string { return "tenants" }
 
 // scene reads all of it.
 func (r *Rules) scene(ctx context.Context, v View, id string) (*scene, error) {

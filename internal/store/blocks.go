@@ -30,7 +30,7 @@ func (t blockTx) Delete(ctx context.Context, row control.Row) error {
 // BlockView reads building blocks as v reads tasks, which this store gave.
 func (s *Store) BlockView(v control.View) blocks.View {
 	if t, is := v.(tx); is {
-		return blockView{t.view}
+		return blockView(t)
 	}
 	return blockView{v.(view)}
 }

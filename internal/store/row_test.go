@@ -47,7 +47,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 		ID: newID(), TaskID: task.ID, Number: 1, RunnerID: runner.ID, State: remuda.AttemptBegun, Reason: remuda.ReasonLost, Detail: "d",
 		Steps: "[]", LostAfter: 1, ClaimedAt: 2, BegunAt: 3, EndedAt: 4, LastSignAt: 5,
 	}
-	return []control.Row{
+	rows := []control.Row{
 		&control.OrganizationRow{ID: newID(), Name: "o-" + newID(), VCSName: "O", TaskLimit: 1, Running: 2, CreatedAt: 3},
 		&control.ProjectRow{
 			ID: newID(), OrganizationID: w.organization.ID, Name: "p", Visibility: "public", BuildsForks: true, TaskLimit: 1, Weight: 2, Running: 3,
@@ -74,6 +74,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 		},
 		&task, &attempt,
 	}
+	return append(rows, fullBlocks(w.organization.ID, w.project.ID, w.class.ID)...)
 }
 
 func rowsAreReadAsInserted(t *testing.T, s control.Store) {
