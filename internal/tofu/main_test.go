@@ -30,6 +30,7 @@ const (
 	newer     = "1.10.10"
 	older     = "1.9.4"
 	terraform = "1.5.7"
+	unknown   = "9.9.9" // which nobody has
 )
 
 // program is where a version lies on this machine. Without it the test is skipped, except in CI, where it must not be.
@@ -71,7 +72,7 @@ type shed struct {
 }
 
 func (s shed) Program(_ context.Context, p toolshed.Program, _ io.Writer) (toolshed.Found, error) {
-	if p.Version == "9.9.9" {
+	if p.Version == unknown {
 		return toolshed.Found{}, remuda.Fail(remuda.NotFound, fmt.Sprintf("there is no %s", p))
 	}
 	return toolshed.Found{Path: program(s.t, p.Version), Providers: s.providers}, nil
@@ -117,8 +118,8 @@ type begun struct {
 // begin begins to carry out an order.
 func begin(t *testing.T, p *plane, order remuda.RunOrder, change ...func(*agent.Handoff)) *begun {
 	t.Helper()
-	if v := order.Implementation.OpenTofu.Version; v != "9.9.9" {
-		program(t, v)
+	if p, err := toolshed.ProgramOf(order.Implementation.OpenTofu.Version); err == nil && p.Version != unknown {
+		program(t, p.Version)
 	}
 	payload, err := json.Marshal(order)
 	if err != nil {

@@ -111,11 +111,8 @@ func (r *run) keepProviders(ctx context.Context) {
 	}
 	var fresh []toolshed.Provider
 	for _, l := range chosen {
-		packages, err := filepath.Glob(filepath.Join(r.folder(), ".terraform", "providers", filepath.FromSlash(l.Source), l.Version, "*"))
-		if err != nil || len(packages) != 1 {
-			continue
-		}
-		if info, err := os.Lstat(packages[0]); err == nil && info.IsDir() {
+		unpacked := filepath.Join(r.folder(), ".terraform", "providers", filepath.FromSlash(l.Source), l.Version, toolshed.Platform())
+		if info, err := os.Lstat(unpacked); err == nil && info.IsDir() {
 			fresh = append(fresh, l.Provider)
 		}
 	}

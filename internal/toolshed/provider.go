@@ -1,14 +1,11 @@
 package toolshed
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,11 +40,11 @@ func (p Provider) isPublic() bool {
 	return host == "registry.opentofu.org" || host == "registry.terraform.io"
 }
 
-// Installation is where tofu gets providers from. The parts are asked in this order; where there is neither Folder nor
-// Mirror, each provider's own registry comes last.
+// Installation is where tofu gets providers from. Which version it takes is decided by what all parts have; the first
+// that has it gives it. Where there is neither Folder nor Mirror, each provider's own registry comes last.
 type Installation struct {
-	Folder string `json:"folder,omitempty"` // of the operator's, in one of the forms of a filesystem_mirror
 	Shared string `json:"shared,omitempty"` // what this machine has kept: read by all tasks, written by none
+	Folder string `json:"folder,omitempty"` // of the operator's, in one of the forms of a filesystem_mirror
 	Mirror string `json:"mirror,omitempty"` // address of a network_mirror
 }
 
@@ -55,9 +52,6 @@ type Installation struct {
 func (i Installation) Settings(exclude []string) []byte {
 	var text strings.Builder
 	text.WriteString("disable_checkpoint = true\n\nprovider_installation {\n")
-	if i.Folder != "" {
-		fmt.Fprintf(&text, "  filesystem_mirror {\n    path = %s\n  }\n", quote(i.Folder))
-	}
 	if i.Shared != "" {
 		fmt.Fprintf(&text, "  filesystem_mirror {\n    path = %s\n", quote(i.Shared))
 		if len(exclude) > 0 {
@@ -68,6 +62,9 @@ func (i Installation) Settings(exclude []string) []byte {
 			fmt.Fprintf(&text, "    exclude = [%s]\n", strings.Join(quoted, ", "))
 		}
 		text.WriteString("  }\n")
+	}
+	if i.Folder != "" {
+		fmt.Fprintf(&text, "  filesystem_mirror {\n    path = %s\n  }\n", quote(i.Folder))
 	}
 	switch {
 	case i.Mirror != "":
@@ -84,8 +81,8 @@ func quote(text string) string {
 	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(strconv.Quote(text))
 }
 
-// platform is what providers call this machine.
-func platform() string { return runtime.GOOS + "_" + runtime.GOARCH }
+// Platform is what providers call this machine.
+func Platform() string { return runtime.GOOS + "_" + runtime.GOARCH }
 
 func (s *Shed) shared() string { return filepath.Join(s.config.Dir, "providers") }
 
@@ -110,11 +107,11 @@ func HashOf(shared string, p Provider) string {
 
 // hashPath lies beside the mirror, in which tofu wants to find nothing else.
 func hashPath(shared string, p Provider) string {
-	return filepath.Join(filepath.Dir(shared), "hashes", filepath.FromSlash(p.Source), p.Version, platform())
+	return filepath.Join(filepath.Dir(shared), "hashes", filepath.FromSlash(p.Source), p.Version, Platform())
 }
 
 func (s *Shed) placeOf(p Provider) string {
-	return filepath.Join(s.shared(), filepath.FromSlash(p.Source), p.Version, platform())
+	return filepath.Join(s.shared(), filepath.FromSlash(p.Source), p.Version, Platform())
 }
 
 // KeepProvider gets a provider for this machine, unless it is here. The program, which is known to be good, downloads it
@@ -143,12 +140,9 @@ func (s *Shed) KeepProvider(ctx context.Context, program string, p Provider) err
 		return fmt.Errorf("keep provider %s: %w", p.Source, err)
 	}
 	defer os.RemoveAll(scratch)
-	archive, hash, err := s.download(ctx, program, scratch, p)
+	unpacked, hash, err := s.download(ctx, program, scratch, p)
 	if err == nil {
-		err = unpack(archive, filepath.Join(scratch, "unpacked"))
-	}
-	if err == nil {
-		err = s.shelve(filepath.Join(scratch, "unpacked"), hash, p)
+		err = s.shelve(unpacked, hash, p)
 	}
 	if err != nil {
 		return fmt.Errorf("keep provider %s %s: %w", p.Source, p.Version, err)
@@ -157,8 +151,8 @@ func (s *Shed) KeepProvider(ctx context.Context, program string, p Provider) err
 	return nil
 }
 
-// download lets the program mirror a provider into scratch.
-func (s *Shed) download(ctx context.Context, program, scratch string, p Provider) (archive, hash string, err error) {
+// download lets the program initialise a module in scratch that needs nothing but the provider. That runs nothing of it.
+func (s *Shed) download(ctx context.Context, program, scratch string, p Provider) (unpacked, hash string, err error) {
 	module := fmt.Sprintf("terraform {\n  required_providers {\n    it = {\n      source  = %s\n      version = %s\n    }\n  }\n}\n", quote(p.Source), quote("= "+p.Version))
 	settings := filepath.Join(scratch, "tofurc")
 	err = errors.Join(
@@ -168,10 +162,9 @@ func (s *Shed) download(ctx context.Context, program, scratch string, p Provider
 	if err != nil {
 		return "", "", err
 	}
-	out := filepath.Join(scratch, "mirror")
-	command := exec.CommandContext(ctx, program, "providers", "mirror", "-platform="+platform(), out)
+	command := exec.CommandContext(ctx, program, "init", "-input=false", "-backend=false", "-no-color")
 	command.Dir = scratch
-	command.Env = []string{"HOME=" + scratch, "TMPDIR=" + scratch, "TF_CLI_CONFIG_FILE=" + settings, "CHECKPOINT_DISABLE=1", "TF_INPUT=0", "NO_COLOR=1"}
+	command.Env = []string{"HOME=" + scratch, "TMPDIR=" + scratch, "TF_CLI_CONFIG_FILE=" + settings, "CHECKPOINT_DISABLE=1", "TF_INPUT=0"}
 	for _, name := range []string{"PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		if value, set := os.LookupEnv(name); set {
 			command.Env = append(command.Env, name+"="+value)
@@ -182,94 +175,20 @@ func (s *Shed) download(ctx context.Context, program, scratch string, p Provider
 	if err := command.Run(); err != nil {
 		return "", "", fmt.Errorf("%w: %s", err, lastLine(said.String()))
 	}
-	return findArchive(filepath.Join(out, filepath.FromSlash(p.Source)), p)
-}
-
-// findArchive reads a mirror's index of one version. See
-// https://opentofu.org/docs/internals/provider-network-mirror-protocol.
-func findArchive(dir string, p Provider) (archive, hash string, err error) {
-	var index struct {
-		Archives map[string]struct {
-			Hashes []string `json:"hashes"`
-			URL    string   `json:"url"`
-		} `json:"archives"`
-	}
-	text, err := os.ReadFile(filepath.Join(dir, p.Version+".json"))
-	if err == nil {
-		err = json.Unmarshal(text, &index)
-	}
+	locks, err := os.ReadFile(filepath.Join(scratch, ".terraform.lock.hcl"))
 	if err != nil {
 		return "", "", err
 	}
-	here, found := index.Archives[platform()]
-	if !found || here.URL != filepath.Base(here.URL) {
-		return "", "", errors.New("the mirror has no archive for this machine")
-	}
-	name, err := url.PathUnescape(here.URL)
-	if err != nil || name != filepath.Base(name) {
-		return "", "", errors.New("the mirror's archive has no name")
-	}
-	for _, known := range here.Hashes {
-		if strings.HasPrefix(known, "h1:") {
-			hash = known
-		}
-	}
-	return filepath.Join(dir, name), hash, nil
-}
-
-// largestProvider bounds what an archive unpacks to.
-const largestProvider = 4 << 30
-
-// unpack unpacks an archive into a new folder, for everybody to read.
-func unpack(archive, to string) error {
-	if err := os.Mkdir(to, 0o755); err != nil { //nolint:gosec // providers are no secrets
-		return err
-	}
-	packed, err := zip.OpenReader(archive)
+	hash = regexp.MustCompile(`h1:[A-Za-z0-9+/=]+`).FindString(string(locks)) // of what was unpacked
+	unpacked = filepath.Join(scratch, ".terraform", "providers", filepath.FromSlash(p.Source), p.Version, Platform())
+	info, err := os.Lstat(unpacked)
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	defer packed.Close()
-	root, err := os.OpenRoot(to)
-	if err != nil {
-		return err
+	if !info.IsDir() {
+		return "", "", errors.New("it lies unpacked in the operator's folder, and is taken from there")
 	}
-	defer root.Close()
-	left := int64(largestProvider)
-	for _, member := range packed.File {
-		if member.FileInfo().IsDir() {
-			continue
-		}
-		if !member.Mode().IsRegular() || !filepath.IsLocal(member.Name) {
-			return fmt.Errorf("the archive has a member %q that is no file", member.Name)
-		}
-		if left -= int64(min(member.UncompressedSize64, largestProvider+1)); left < 0 {
-			return errors.New("the archive is too large")
-		}
-		if err := unpackOne(root, member); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func unpackOne(root *os.Root, member *zip.File) error {
-	if dir := filepath.Dir(member.Name); dir != "." {
-		if err := root.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	from, err := member.Open()
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	file, err := root.OpenFile(member.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, io.LimitReader(from, int64(min(member.UncompressedSize64, largestProvider))))
-	return errors.Join(err, file.Chmod(0o755), file.Close())
+	return unpacked, hash, nil
 }
 
 // shelve puts an unpacked provider into its place, whole or not at all.
@@ -280,7 +199,13 @@ func (s *Shed) shelve(unpacked, hash string, p Provider) error {
 			return err
 		}
 	}
-	err := errors.Join(os.WriteFile(known, []byte(hash+"\n"), 0o644), os.Chmod(known, 0o644), os.Chmod(unpacked, 0o755)) //nolint:gosec // hashes are no secrets
+	err := filepath.WalkDir(unpacked, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
+			return err
+		}
+		return os.Chmod(path, 0o755) //nolint:gosec // providers are no secrets
+	})
+	err = errors.Join(err, os.WriteFile(known, []byte(hash+"\n"), 0o644), os.Chmod(known, 0o644), os.Chmod(unpacked, 0o755)) //nolint:gosec // hashes are no secrets
 	if err != nil {
 		return err
 	}
