@@ -170,7 +170,7 @@ output "n" { value = %d }`, n, n)}
 	running.Wait()
 }
 
-// A lock file that was written elsewhere knows the archive, and not what this machine unpacked it to.
+// A lock file that was written on another kind of machine knows the archive for this one, and not what it unpacks to.
 func TestALockFileThatDoesNotKnowWhatTheMachineKeepsIsHeeded(t *testing.T) {
 	m := newMachine(t)
 	module := map[string]string{"main.tf": withProof}
@@ -183,7 +183,7 @@ func TestALockFileThatDoesNotKnowWhatTheMachineKeepsIsHeeded(t *testing.T) {
 	}
 	module[".terraform.lock.hcl"] = fmt.Sprintf(`provider "registry.example.test/remuda/proof" {
   version = "0.1.0"
-  hashes  = ["zh:%x"]
+  hashes  = ["h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "zh:%x"]
 }
 `, sha256.Sum256(archive))
 	p := newPlane()

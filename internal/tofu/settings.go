@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -28,7 +29,7 @@ func (r *run) writeSettings() error {
 	var exclude []string
 	for _, l := range locked {
 		hash := toolshed.HashOf(r.providers.Shared, l.Provider)
-		if hash != "" && !slices.Contains(l.hashes, hash) {
+		if hash != "" && l.knowsUnpacked() && !slices.Contains(l.hashes, hash) {
 			exclude = append(exclude, l.Source) // Tofu would refuse what this machine has, though it is the same.
 		}
 	}
@@ -45,6 +46,11 @@ const lockFile = ".terraform.lock.hcl"
 type locked struct {
 	toolshed.Provider
 	hashes []string
+}
+
+// knowsUnpacked is whether it has hashes of unpacked providers, of whatever platform. Tofu then takes no other.
+func (l locked) knowsUnpacked() bool {
+	return slices.ContainsFunc(l.hashes, func(hash string) bool { return strings.HasPrefix(hash, "h1:") })
 }
 
 // readLocks reads a lock file; one that is not there locks nothing, and about one that is broken tofu complains.
