@@ -93,6 +93,25 @@ func TestAStalePlanIsNotApplied(t *testing.T) {
 	}
 }
 
+// The state may change between the approval and the moment at which its APPLY can begin.
+func TestAnApprovedPlanThatIsStaleWhenItsTurnComesIsNotApplied(t *testing.T) {
+	onBoth(t, func(w *town) {
+		b, plan := w.planned(true)
+		got(w.consumer().RunBlock(w.t.Context(), b.ID, remuda.RunRequest{Behavior: remuda.Detect}))(w.t)
+		dry := w.claim()
+		apply := got(w.consumer().ApproveRun(w.t.Context(), plan.order.Run))(w.t)
+		same(w.t, "task of the APPLY, which waits", "", apply.Task)
+		done(w.t, dry.door.WriteState(w.t.Context(), "", []byte(`{"version":4,"serial":1,"lineage":"l"}`)))
+		w.finish(dry, remuda.RunReport{}, succeeded)
+		w.settled(dry)
+		run := got(w.consumer().Run(w.t.Context(), apply.ID))(w.t)
+		if run.Status != remuda.RunFailed || run.Task != "" || !strings.Contains(run.Detail, "stale") {
+			t.Errorf("the run is %+v", run)
+		}
+		w.wantStatus(b, remuda.BlockFailed)
+	})
+}
+
 func TestARejectedPlanIsDropped(t *testing.T) {
 	onBoth(t, func(w *town) {
 		b, plan := w.planned(true)

@@ -80,22 +80,27 @@ func (t *change) outdated(ctx context.Context, s *scene, run RunView) (problem s
 	if s.block.Lifecycle != remuda.LifecycleActive {
 		return "the block is deleted, or about to be", nil
 	}
-	if s.block.LiveRun != "" || s.block.LatestRun != run.ID {
+	if s.block.LatestRun != run.ID {
 		return "a later run changes the block, or has changed it", nil
-	}
-	number, err := t.tx.StateNumber(ctx, s.block.ID)
-	if err != nil {
-		return "", err
-	}
-	if number != run.StateNumber {
-		return "the block's state has changed since", nil
 	}
 	values, err := t.r.resolve(s, system())
 	if err != nil {
 		return "", err
 	}
+	return t.departed(ctx, s, run.RunRow, values)
+}
+
+// departed says what is not as it was when a plan was made.
+func (t *change) departed(ctx context.Context, s *scene, plan RunRow, values resolved) (problem string, err error) {
+	number, err := t.tx.StateNumber(ctx, s.block.ID)
+	if err != nil {
+		return "", err
+	}
+	if number != plan.StateNumber {
+		return "the block's state has changed since", nil
+	}
 	print, err := t.r.print(s, values)
-	if err == nil && !bytes.Equal(print, run.Inputs) {
+	if err == nil && !bytes.Equal(print, plan.Inputs) {
 		problem = "the block's inputs or its version have changed since"
 	}
 	return problem, err

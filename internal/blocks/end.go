@@ -140,7 +140,7 @@ func (t *change) outcome(ctx context.Context, s *scene, run *RunRow) error {
 			}
 		}
 		columns = append(columns, "drifted")
-	case run.Behavior == remuda.Destroy:
+	case run.Behavior == remuda.Destroy && b.Lifecycle != remuda.LifecycleDeleted:
 		b.Lifecycle, b.DeletedAt = remuda.LifecycleDeleted, t.Now()
 		columns = append(columns, "lifecycle", "deleted_at")
 		if err := t.Note(ctx, "block.deleted", b.OrganizationID, b.ID, b.Name); err != nil {

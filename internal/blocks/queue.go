@@ -223,6 +223,15 @@ func (t *change) task(ctx context.Context, s *scene, run *RunRow, by remuda.RunA
 	} else if err != nil {
 		return "", err
 	}
+	if run.PlanOf != "" {
+		var plan RunRow
+		if err := t.Get(ctx, &plan, run.PlanOf); err != nil {
+			return "", err
+		}
+		if problem, err := t.departed(ctx, s, plan, values); err != nil || problem != "" {
+			return problem + ": the plan that was approved is stale", err
+		}
+	}
 	order, secrets, problem, err := t.order(ctx, s, *run, by, values)
 	if err != nil || problem != "" {
 		return problem, err

@@ -35,3 +35,34 @@ func TestAnOrderIsCarriedOutByARunner(t *testing.T) {
 		}
 	})
 }
+
+func TestTheWholeLifeOfABlockIsWrittenDown(t *testing.T) {
+	onBoth(t, func(w *town) {
+		ctx := w.t.Context()
+		d := w.define("database", with(tofu(), func(v *remuda.Version) { v.Approval = true }))
+		b := w.order(d, map[string]remuda.Value{"size": value(7)})
+		plan := w.claim()
+		w.becomes(b, remuda.BlockInProgress)
+		w.finish(plan, remuda.RunReport{}, succeeded)
+		w.settled(plan)
+		got(w.consumer().ApproveRun(ctx, plan.order.Run))(w.t)
+		w.finish(w.claim(), remuda.RunReport{}, succeeded)
+		w.becomes(b, remuda.BlockSucceeded)
+		got(w.consumer().ChangeBlock(ctx, b.ID, remuda.BlockChange{Name: pointer("another")}))(w.t)
+		dry := got(w.consumer().RunBlock(ctx, b.ID, remuda.RunRequest{Behavior: remuda.Detect}))(w.t)
+		got(w.consumer().AbortRun(ctx, dry.ID))(w.t)
+		got(w.consumer().DeleteBlock(ctx, b.ID, false))(w.t)
+		w.succeed(nil)
+		same(w.t, "what happened to the definition", []string{"definition.created"}, w.events("definition."))
+		same(w.t, "to its version", []string{"version.changed", "version.released"}, w.events("version."))
+		same(w.t, "to the block", []string{"block.ordered", "block.changed", "block.marked-for-deletion", "block.deleted"}, w.events("block."))
+		asked := map[string]int{}
+		for _, event := range w.events("run.") {
+			asked[event]++
+		}
+		delete(asked, "run.in_progress") // one that is over soon was never seen so
+		same(w.t, "to its runs", map[string]int{
+			"run.queued": 4, "run.succeeded": 3, "run.approved": 1, "run.abort-requested": 1, "run.aborted": 1,
+		}, asked)
+	})
+}

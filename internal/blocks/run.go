@@ -83,6 +83,7 @@ func (d UserDoor) Runs(ctx context.Context, f RunFilter, s Span) (List[remuda.Bl
 			if query.VisibleTo, err = d.user.Sees(remuda.PermitRunList); err != nil {
 				return err
 			}
+			query.Managed = d.user.May(remuda.PermitManagedBlockList, query.VisibleTo)
 		}
 		if f.Organization != "" {
 			owner, err := v.OrganizationByName(ctx, f.Organization)
@@ -220,6 +221,9 @@ func (d UserDoor) AbortRun(ctx context.Context, id string) (remuda.BlockRun, err
 		}
 		s, err := t.r.scene(ctx, t.tx, row.BlockID)
 		if err != nil {
+			return err
+		}
+		if err := t.Note(ctx, "run.abort-requested", row.OrganizationID, id, fmt.Sprintf("run %d of block %s", row.Number, s.block.Name)); err != nil {
 			return err
 		}
 		return t.abort(ctx, s, &row.RunRow, "aborted by "+d.user.Name)

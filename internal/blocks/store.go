@@ -116,10 +116,11 @@ type BlockQuery struct {
 	Page
 }
 
-// RunQuery asks for runs. VisibleTo is an organization's id: it sees those of its definitions, and those of its blocks
-// that are transparent.
+// RunQuery asks for runs. VisibleTo is an organization's id: it sees those of its blocks that are transparent, or of its
+// own definitions; with Managed, those of all blocks of its definitions.
 type RunQuery struct {
 	VisibleTo           string
+	Managed             bool
 	Organization, Block string
 	Status              []remuda.RunStatus
 	Approval            remuda.Approval

@@ -41,12 +41,6 @@ func versionFor(owns bool) func(VersionView) (remuda.Version, error) {
 		}
 		v.Implementation = remuda.Blueprint{Type: v.Implementation.Type}
 		v.ResourceClass, v.Extra, v.Blocks = "", nil, 0
-		for key, in := range v.Inputs {
-			if in.Assignment == remuda.AssignStatic {
-				in.Argument = nil
-				v.Inputs[key] = in
-			}
-		}
 		return v, nil
 	}
 }

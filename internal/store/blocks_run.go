@@ -23,7 +23,11 @@ func (v blockView) RunOfTask(_ context.Context, task string) (row blocks.RunView
 
 func runClause(q blocks.RunQuery) *conditions {
 	c := &conditions{}
-	c.where("(d.organization_id = $? or b.organization_id = $? and d.transparent)", q.VisibleTo)
+	own := "b.organization_id = $? and (d.transparent or d.organization_id = b.organization_id)"
+	if q.Managed {
+		own = "(d.organization_id = $? or " + own + ")"
+	}
+	c.where(own, q.VisibleTo)
 	c.where("b.organization_id = $?", q.Organization)
 	c.where("r.block_id = $?", q.Block)
 	in(c, "r.status", q.Status)
