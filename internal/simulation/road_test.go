@@ -207,8 +207,11 @@ type road struct{ *line }
 type answered struct{ *http.Response }
 
 func (a answered) failure() error {
-	if a.Response == nil || a.StatusCode < 300 || a.StatusCode == 499 { // its caller has left
+	if a.Response == nil || a.StatusCode < 300 {
 		return nil
+	}
+	if a.StatusCode == 499 { // its caller had left, and nothing was done for it
+		return context.Canceled
 	}
 	kinds := map[int]remuda.Kind{
 		400: remuda.Invalid, 401: remuda.Unauthenticated, 403: remuda.Forbidden, 404: remuda.NotFound, 409: remuda.Conflict,
