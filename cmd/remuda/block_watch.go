@@ -149,11 +149,17 @@ func (w *blockWatch) watch(ctx context.Context, id string) error {
 	return w.ending(ctx, id)
 }
 
+// lookAgain is how often a block is looked at of which nothing is told: the run that is waited for may not be its latest.
+const lookAgain = 5 * time.Second
+
 // untilRest looks whenever something changed. It may leave the follower following.
 func (w *blockWatch) untilRest(ctx context.Context, followed <-chan error) (left bool, err error) {
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
 	for {
 		select {
 		case <-w.sight.woken:
+		case <-again.C:
 		case err := <-followed:
 			return false, err
 		}
@@ -172,8 +178,8 @@ func (w *blockWatch) look(ctx context.Context) (rests bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if id == "" || w.shown[id] || run.Status.Ended() && id != w.fresh {
-			continue
+		if id == "" || w.shown[id] || run.Status.Ended() && id != w.fresh || run.Task == "" && run.Status != remuda.RunInProgress {
+			continue // or it waits for the run before
 		}
 		if run.Task == "" {
 			w.last = run
@@ -206,12 +212,12 @@ func (w *blockWatch) look(ctx context.Context) (rests bool, err error) {
 	return !moving(b), nil
 }
 
-// run is a run as it stands: as it was told, unless it is one of which nobody tells.
+// run is a run as it stands: as it was told, unless it may be one of which nobody tells.
 func (w *blockWatch) run(ctx context.Context, id string) (remuda.BlockRun, error) {
 	if id == "" {
 		return remuda.BlockRun{}, nil
 	}
-	if _, run := w.sight.now(id); run.ID != "" {
+	if _, run := w.sight.now(id); run.ID != "" && id != w.wanted {
 		return run, nil
 	}
 	run, err := w.u.Run(ctx, id)
@@ -304,7 +310,7 @@ func (p *program) awaitRun(ctx context.Context, u *client.User, block, id string
 		if last, err = u.Run(ctx, id); err != nil {
 			return err
 		}
-		if last.Status.Ended() || last.Task == "" {
+		if last.Status.Ended() || last.Task == "" && last.Status == remuda.RunInProgress { // by hand
 			return errEnded
 		}
 		return nil

@@ -51,6 +51,7 @@ func (p *program) showChange(r remuda.ResourceChange) {
 			keys = append(keys, key)
 		}
 	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return isNothing(r.Before[key]) && string(r.After[key]) == "null" })
 	slices.Sort(keys)
 	for i, key := range keys {
 		if i == mostMembers {
@@ -87,13 +88,15 @@ func memberChange(before, after json.RawMessage) string {
 		then = memberText(after)
 	}
 	switch {
-	case before == nil || string(before) == "null":
+	case isNothing(before):
 		return then
 	case string(after) == "null":
 		return memberText(before) + " → (nothing)"
 	}
 	return memberText(before) + " → " + then
 }
+
+func isNothing(value json.RawMessage) bool { return value == nil || string(value) == "null" }
 
 // longestMember is how much of a value is shown.
 const longestMember = 200
