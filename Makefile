@@ -70,8 +70,8 @@ check-changelog:
 .PHONY: check-tidy
 check-tidy:
 	go mod tidy -diff
-	for module in tools bench/river bench/plot; do (cd $$module && go mod tidy -diff) || exit 1; done
-	for module in bench/river bench/plot; do (cd $$module && go vet ./...) || exit 1; done
+	for module in tools bench/river bench/plot $(PROVIDER_SOURCE); do (cd $$module && go mod tidy -diff) || exit 1; done
+	for module in bench/river bench/plot $(PROVIDER_SOURCE); do (cd $$module && go vet ./...) || exit 1; done
 
 .PHONY: check-imports
 check-imports:
@@ -106,13 +106,29 @@ $(LINT):
 	@mkdir -p $(@D)
 	cd tools && CGO_ENABLED=0 nice go build -trimpath -o $@.$$$$ $(LINT_PACKAGE)/cmd/golangci-lint && mv $@.$$$$ $@
 
+# What runs of building blocks are tested with, and a provider of our own for them. The versions stand in
+# internal/tofu/main_test.go, too; the provider is built again when its source changes.
+TOFUS := $(CACHE)/opentofu-1.10.10/tofu $(CACHE)/opentofu-1.9.4/tofu $(CACHE)/terraform-1.5.7/terraform
+PROVIDER_SOURCE := internal/tofu/testdata/provider
+PROVIDER = $(CACHE)/providers/registry.example.test/remuda/proof/0.1.0/$(shell go env GOOS)_$(shell go env GOARCH)/terraform-provider-proof_v0.1.0
+
 .PHONY: tools
-tools: $(VERSITYGW) ## build what tests need besides packages of the system, once for each version
+tools: $(VERSITYGW) $(TOFUS) $(PROVIDER) ## build what tests need besides packages of the system, once for each version
 
 # Outside of any module, so that its own go.mod counts and not ours.
 $(VERSITYGW):
 	@mkdir -p $(@D)
 	cd / && CGO_ENABLED=0 GOBIN=$(@D)/new.$$$$ nice go install -trimpath github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION) && mv $(@D)/new.$$$$/versitygw $@ && rmdir $(@D)/new.$$$$
+
+$(CACHE)/opentofu-%/tofu:
+	tools/tofu opentofu $* $@
+
+$(CACHE)/terraform-%/terraform:
+	tools/tofu terraform $* $@
+
+$(PROVIDER): $(wildcard $(PROVIDER_SOURCE)/*)
+	@mkdir -p $(@D)
+	cd $(PROVIDER_SOURCE) && CGO_ENABLED=0 nice go build -trimpath -ldflags '-s -w' -o $(CACHE)/provider.$$$$ . && mv $(CACHE)/provider.$$$$ $@
 
 # --- Test --------------------------------------------------------------------
 

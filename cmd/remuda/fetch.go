@@ -33,6 +33,6 @@ func (p *program) localTofu() machinerunner.Tofu {
 	return machinerunner.Tofu{
 		Mirror: read("MIRROR"), KeyFile: read("KEY_FILE"),
 		TerraformMirror: read("TERRAFORM_MIRROR"), TerraformKey: read("TERRAFORM_KEY_FILE"),
-		Binaries: read("BINARY_DIR"), Cache: read("CACHE_DIR"),
+		Binaries: read("BINARY_DIR"), ProviderDir: read("PROVIDER_DIR"), ProviderMirror: read("PROVIDER_MIRROR"), Cache: read("CACHE_DIR"),
 	}
 }

@@ -15,6 +15,8 @@ type Tofu struct {
 	TerraformMirror string `yaml:"terraform_mirror" flag:"terraform-mirror" help:"address of a mirror of releases.hashicorp.com, for versions before OpenTofu's 1.6"`
 	TerraformKey    string `yaml:"terraform_key_file" flag:"terraform-key" help:"file with the public key that signs the releases of Terraform there; HashiCorp's when left out"`
 	Binaries        string `yaml:"binary_dir" flag:"tofu-binary-dir" help:"folder with binaries such as tofu-1.10.10 or terraform-1.5.7, looked at first; when no mirror is set beside it, nothing is fetched"`
+	ProviderDir     string `yaml:"provider_dir" flag:"tofu-provider-dir" help:"folder with providers, as OpenTofu's filesystem_mirror has them; when no provider mirror is set beside it, no registry is asked"`
+	ProviderMirror  string `yaml:"provider_mirror" flag:"tofu-provider-mirror" help:"address of a mirror of providers, as OpenTofu's network_mirror has it; registries are not asked then"`
 	Cache           string `yaml:"cache_dir" flag:"tofu-cache-dir" help:"folder for what is fetched, which runners may share; /var/cache/remuda/tofu for root and remuda/tofu in the user's cache for others when left out"`
 }
 
@@ -39,6 +41,12 @@ func (t Tofu) shed(fetch []string, log *slog.Logger) (*toolshed.Shed, error) {
 			return nil, wrong("there is no folder %s with binaries of OpenTofu", config.Ready)
 		}
 	}
+	if t.ProviderDir != "" {
+		if config.Providers.Folder, err = filepath.Abs(t.ProviderDir); err != nil {
+			return nil, err
+		}
+	}
+	config.Providers.Mirror = t.ProviderMirror
 	config.Sources.OpenTofu.Mirror, config.Sources.Terraform.Mirror = t.Mirror, t.TerraformMirror
 	if config.Sources.OpenTofu.Key, err = readKey(t.KeyFile); err != nil {
 		return nil, err

@@ -89,7 +89,7 @@ func (s *Shed) shared() string { return filepath.Join(s.config.Dir, "providers")
 // installation is where this machine's tasks get providers from.
 func (s *Shed) installation() Installation {
 	i := s.config.Providers
-	if err := s.prepare(s.shared()); err == nil {
+	if err := makeAll(s.shared()); err == nil {
 		i.Shared = s.shared()
 	}
 	return i
@@ -132,7 +132,7 @@ func (s *Shed) KeepProvider(ctx context.Context, program string, p Provider) err
 	if _, err := os.Stat(s.placeOf(p)); err == nil {
 		return nil
 	}
-	if err := s.prepare(s.shared()); err != nil {
+	if err := makeAll(s.shared()); err != nil {
 		return err
 	}
 	scratch, err := os.MkdirTemp(s.config.Dir, ".new-")
@@ -195,7 +195,7 @@ func (s *Shed) download(ctx context.Context, program, scratch string, p Provider
 func (s *Shed) shelve(unpacked, hash string, p Provider) error {
 	place, known := s.placeOf(p), hashPath(s.shared(), p)
 	for _, dir := range []string{filepath.Dir(place), filepath.Dir(known)} {
-		if err := s.prepare(dir); err != nil {
+		if err := makeAll(dir); err != nil {
 			return err
 		}
 	}

@@ -89,19 +89,21 @@ func Open(config Config, log *slog.Logger) (*Shed, error) {
 	return &Shed{config: config, log: log, keeping: make(chan struct{}, 1), flights: map[Program]*flight{}}, nil
 }
 
-// prepare makes a folder of the shed's, and those between. Whatever our umask, tasks of other users read there.
-func (s *Shed) prepare(dir string) error {
-	err := os.MkdirAll(dir, 0o755) //nolint:gosec // programs are no secrets
-	for at := dir; err == nil; at = filepath.Dir(at) {
-		err = os.Chmod(at, 0o755) //nolint:gosec // likewise
-		if at == s.config.Dir || at == filepath.Dir(at) {
-			break
+// makeAll makes a folder and those above it that are absent. Whatever our umask, tasks of other users read there.
+func makeAll(dir string) error {
+	err := os.Mkdir(dir, 0o755) //nolint:gosec // programs are no secrets
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		if err := makeAll(filepath.Dir(dir)); err != nil {
+			return err
 		}
-	}
-	if err != nil {
+		return makeAll(dir)
+	case err != nil:
 		return fmt.Errorf("make the folder for OpenTofu: %w", err)
 	}
-	return nil
+	return os.Chmod(dir, 0o755) //nolint:gosec // likewise
 }
 
 // Program is the path of a program, fetched first where it is missing. Those who ask for one that is being fetched wait
@@ -171,7 +173,7 @@ func (s *Shed) fetch(ctx context.Context, p Program) error {
 	if len(s.config.Fetch) == 0 {
 		return remuda.Fail(remuda.Unavailable, s.advice(p, "and cannot fetch it"))
 	}
-	if err := s.prepare(s.config.Dir); err != nil {
+	if err := makeAll(s.config.Dir); err != nil {
 		return err
 	}
 	request, err := json.Marshal(Request{Program: p, Dir: s.config.Dir, Sources: s.config.Sources})
@@ -243,8 +245,8 @@ func Kept(dir string, p Program) (path string, found bool) {
 // Keep puts a program into its place below dir, whole or not at all. sum is its SHA-256.
 func Keep(dir string, p Program, binary []byte, sum string) (err error) {
 	place := folderOf(dir, p)
-	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
-		return fmt.Errorf("keep %s: %w", p, err)
+	if err := makeAll(filepath.Dir(place)); err != nil {
+		return err
 	}
 	fresh, err := os.MkdirTemp(filepath.Dir(place), ".new-")
 	if err != nil {
@@ -258,8 +260,7 @@ func Keep(dir string, p Program, binary []byte, sum string) (err error) {
 	err = errors.Join(
 		write(filepath.Join(fresh, p.Product.Command()+executableSuffix), binary, 0o755),
 		write(filepath.Join(fresh, recordName), known, 0o644),
-		os.Chmod(fresh, 0o755),               //nolint:gosec // programs are no secrets
-		os.Chmod(filepath.Dir(place), 0o755), //nolint:gosec // likewise
+		os.Chmod(fresh, 0o755), //nolint:gosec // programs are no secrets
 	)
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", p, err)
