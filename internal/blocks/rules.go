@@ -13,6 +13,10 @@ type Options struct {
 	Store Store // the plane's
 	Keys  control.Keys
 	Log   *slog.Logger
+
+	// Redact takes secrets out of a text that another system's runner sent; when the text has not ended, also what may
+	// turn out to be the beginning of one. Nothing is taken out when it is nil.
+	Redact func(secrets []string, text string, ended bool) string
 }
 
 // Rules are the rules of building blocks over the same store as the plane's. Any number of them may share a store.
@@ -21,10 +25,14 @@ type Rules struct {
 	store Store
 	keys  control.Keys
 	log   *slog.Logger
+
+	redact func(secrets []string, text string, ended bool) string
 }
 
 // New makes Rules; Run must run beside it.
-func New(o Options) *Rules { return &Rules{plane: o.Plane, store: o.Store, keys: o.Keys, log: o.Log} }
+func New(o Options) *Rules {
+	return &Rules{plane: o.Plane, store: o.Store, keys: o.Keys, log: o.Log, redact: o.Redact}
+}
 
 // look reads one consistent state.
 func (r *Rules) look(ctx context.Context, look func(View) error) error {

@@ -41,6 +41,7 @@ type OrganizationRow struct {
 	TaskLimit int    `db:"task_limit"`
 	Running   int    `db:"running"`
 	CreatedAt Micros `db:"created_at"`
+	Extra     string `db:"extra"` // JSON
 }
 
 // Table names it.
@@ -68,6 +69,7 @@ type ProjectRow struct {
 	Weight         int    `db:"weight"`
 	Running        int    `db:"running"`
 	CreatedAt      Micros `db:"created_at"`
+	Extra          string `db:"extra"` // JSON
 }
 
 // Table names it.
