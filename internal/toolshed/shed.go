@@ -3,6 +3,8 @@ package toolshed
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -152,24 +154,65 @@ func (s *Shed) leave(p Program, f *flight) {
 	close(f.done)
 }
 
-// find looks for a program that is here.
+// find looks for a program that is here, where tasks reach it.
 func (s *Shed) find(p Program) (string, bool) {
-	if s.config.Ready != "" {
-		command := p.Product.Command()
-		for _, path := range []string{
-			filepath.Join(s.config.Ready, string(p.Product)+"-"+p.Version, command+executableSuffix),
-			filepath.Join(s.config.Ready, command+"-"+p.Version+executableSuffix),
-		} {
-			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-				return path, true
-			}
-		}
+	if path, found := s.ready(p); found && reachable(path) {
+		return path, true
 	}
 	return Kept(s.config.Dir, p)
 }
 
+// ready is the operator's own binary of a program.
+func (s *Shed) ready(p Program) (string, bool) {
+	if s.config.Ready == "" {
+		return "", false
+	}
+	command := p.Product.Command()
+	for _, path := range []string{
+		filepath.Join(s.config.Ready, string(p.Product)+"-"+p.Version, command+executableSuffix),
+		filepath.Join(s.config.Ready, command+"-"+p.Version+executableSuffix),
+	} {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// reachable is whether tasks can execute what lies there, who are other users when we are root.
+func reachable(path string) bool {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil || os.Geteuid() != 0 {
+		return err == nil
+	}
+	wanted := fs.FileMode(0o005)
+	for at := path; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err != nil || info.Mode()&wanted != wanted {
+			return false
+		}
+		if at == filepath.Dir(at) {
+			return true
+		}
+		wanted = 0o001
+	}
+}
+
+// bring puts the operator's own binary where tasks reach it.
+func (s *Shed) bring(path string, p Program) error {
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("bring %s to its tasks: %w", p, err)
+	}
+	sum := sha256.Sum256(binary)
+	return Keep(s.config.Dir, p, binary, hex.EncodeToString(sum[:]))
+}
+
 // fetch lets the command fetch a program.
 func (s *Shed) fetch(ctx context.Context, p Program) error {
+	if path, found := s.ready(p); found {
+		return s.bring(path, p)
+	}
 	if len(s.config.Fetch) == 0 {
 		return remuda.Fail(remuda.Unavailable, s.advice(p, "and cannot fetch it"))
 	}
