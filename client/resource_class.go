@@ -100,7 +100,8 @@ func (u *User) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token, e
 		Role          remuda.Role      `json:"role,omitempty"`
 		SingleUse     bool             `json:"single_use,omitempty"`
 		ExpiresIn     remuda.Duration  `json:"expires_in,omitempty"`
-	}{t.Kind, t.Nickname, t.ResourceClass, t.Organization, t.Role, t.SingleUse, 0}
+		Permissions   []string         `json:"permissions,omitempty"`
+	}{t.Kind, t.Nickname, t.ResourceClass, t.Organization, t.Role, t.SingleUse, 0, t.Permissions}
 	if t.ExpiresAt != nil {
 		body.ExpiresIn = remuda.Duration(max(time.Until(*t.ExpiresAt), 1)) // by the control plane's clock, not by ours
 	}

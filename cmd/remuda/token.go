@@ -42,6 +42,8 @@ func tokenFor(t remuda.Token) string {
 		return t.ResourceClass
 	case remuda.OrganizationToken:
 		return t.Organization + " as " + string(t.Role)
+	case remuda.APIKey:
+		return fmt.Sprintf("%s with %d permissions", t.Organization, len(t.Permissions))
 	}
 	return "the instance"
 }
@@ -79,8 +81,8 @@ func (p *program) tokenList() *cobra.Command {
 	p.classFlag(c, &filter.ResourceClass, "only those of this class")
 	c.Flags().StringVar(&filter.Organization, "org", "", "only those of this organization")
 	p.completingFlag(c, "org", organizationNames)
-	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "only these: class, organization or admin")
-	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"class", "organization", "admin"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "only these: class, organization, admin or api-key")
+	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"class", "organization", "admin", "api-key"}, cobra.ShellCompDirectiveNoFileComp))
 	f = p.output(c)
 	return c
 }
@@ -95,34 +97,38 @@ func (p *program) tokenCreate() *cobra.Command {
 	var f *format
 	var t remuda.Token
 	var admin bool
+	var permissions []string
 	var expires remuda.Duration
 	c := p.call(page{
 		use: "create NICKNAME", short: "Make a token and show its secret, once",
 		long: "Make a token and show its secret, once: nobody can read it later. With --resource-class it lets runners register for that class; " +
-			"with --org it acts for a person or program in that organization, by --role; with --admin for the instance's administrator.\n\n" +
+			"with --org it acts for a person or program in that organization, by --role; with --admin for the instance's administrator. " +
+			"With --permission it is an API key: it acts for a program in the organization of --org, and does what its permissions say and nothing else.\n\n" +
 			"A class token that is --single-use registers one runner, once, and that runner goes on for as long as the token is not deleted: for machines that are started when there is work. " +
-			"One that --expires registers nobody after that.\n\n" +
+			"One that --expires registers nobody after that; an API key that --expires opens nothing after that. The id of an API key is its client id, its secret the client secret.\n\n" +
 			"The secret alone goes to standard output, so that it can be written to a file.",
-		example: "remuda token create --resource-class acme/linux first-host > class-token\nremuda token create --resource-class acme/linux --single-use --expires 1h vm-17\nremuda token create --org acme --role viewer dashboard",
+		example: "remuda token create --resource-class acme/linux first-host > class-token\nremuda token create --resource-class acme/linux --single-use --expires 1h vm-17\nremuda token create --org acme --role viewer dashboard\nremuda token create --org acme --permission BUILDINGBLOCK_LIST,BUILDINGBLOCK_SAVE terraform",
 	}, cobra.ExactArgs(1), func(ctx context.Context, u *client.User, args []string) error {
 		t.Nickname = args[0]
 		kinds := map[remuda.TokenKind]bool{
-			remuda.ClassToken: t.ResourceClass != "", remuda.OrganizationToken: t.Organization != "", remuda.AdminToken: admin,
+			remuda.ClassToken: t.ResourceClass != "", remuda.OrganizationToken: t.Organization != "" && len(permissions) == 0,
+			remuda.AdminToken: admin, remuda.APIKey: len(permissions) > 0,
 		}
 		for kind, meant := range kinds {
 			if meant && t.Kind != "" {
-				return wrong("a token is for one of --resource-class, --org and --admin")
+				return wrong("a token is for one of --resource-class, --org (with --role or with --permission) and --admin")
 			}
 			if meant {
 				t.Kind = kind
 			}
 		}
 		if t.Kind == "" {
-			return wrong("say what the token is for: --resource-class, --org or --admin")
+			return wrong("say what the token is for: --resource-class, --org, --permission or --admin")
 		}
 		if t.Kind != remuda.OrganizationToken {
 			t.Role = ""
 		}
+		t.Permissions = permissions
 		if expires > 0 {
 			at := time.Now().Add(expires.Std())
 			t.ExpiresAt = &at
@@ -134,17 +140,23 @@ func (p *program) tokenCreate() *cobra.Command {
 		if *f != formatTable {
 			return p.encode(*f, made)
 		}
-		fmt.Fprintf(p.stderr, "%s token %s for %s; it is shown this once:\n", made.Kind, plain(made.Nickname), tokenFor(made))
+		if made.Kind == remuda.APIKey {
+			fmt.Fprintf(p.stderr, "API key %s for %s, with the client id %s; its secret is shown this once:\n", plain(made.Nickname), tokenFor(made), made.ID)
+		} else {
+			fmt.Fprintf(p.stderr, "%s token %s for %s; it is shown this once:\n", made.Kind, plain(made.Nickname), tokenFor(made))
+		}
 		fmt.Fprintln(p.stdout, made.Token)
 		return nil
 	})
 	p.classFlag(c, &t.ResourceClass, "class that runners register for with it")
 	c.Flags().BoolVar(&t.SingleUse, "single-use", false, "it registers one runner, once")
-	durationFlag(c.Flags(), &expires, "expires", "it registers nobody after so long, such as 1h; never when left out")
+	durationFlag(c.Flags(), &expires, "expires", "it registers nobody, or opens nothing, after so long, such as 1h; never when left out")
 	c.Flags().StringVar(&t.Organization, "org", "", "organization that it acts in")
 	p.completingFlag(c, "org", organizationNames)
 	c.Flags().StringVar((*string)(&t.Role), "role", string(remuda.RoleMember), "what it may do there: viewer reads, member submits and cancels, admin manages")
 	_ = c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"viewer", "member", "admin"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().StringSliceVar(&permissions, "permission", nil, "of an API key, what it may do, such as BUILDINGBLOCK_LIST; several with commas")
+	_ = c.RegisterFlagCompletionFunc("permission", cobra.FixedCompletions(remuda.Permissions(), cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVar(&admin, "admin", false, "it acts for the instance's administrator")
 	f = p.output(c)
 	return c
