@@ -1,8 +1,12 @@
 package tofu
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -60,9 +64,7 @@ func (r *run) plan(ctx context.Context) (changes bool, err error) {
 // does is known as data, and so that nothing is applied where nothing changes.
 func (r *run) apply(ctx context.Context) error {
 	if r.order.Plan {
-		if err := r.fetchPlan(ctx); err != nil {
-			return err
-		}
+		r.tell("applying the plan that was approved")
 	} else if changes, err := r.plan(ctx); err != nil || !changes {
 		return r.nothing(ctx, err)
 	}
@@ -99,14 +101,43 @@ func (r *run) nothing(ctx context.Context, err error) error {
 	return r.plane.ReportRun(ctx, remuda.RunReport{Changes: &changes, Plan: &remuda.PlanSummary{}})
 }
 
+// fetchPlan fetches the plan that was approved. It knows which versions of providers it was made with, and init has to
+// take these: meanwhile there may be newer ones.
 func (r *run) fetchPlan(ctx context.Context) error {
 	plan, err := r.plane.SavedPlan(ctx)
+	if errors.Is(err, remuda.NotFound) {
+		return refuse("the plan that was approved is not there any more: plan anew")
+	}
 	if err != nil {
 		return fmt.Errorf("fetch the plan: %w", err)
 	}
 	if err := create(r.planPath(), plan); err != nil {
 		return fmt.Errorf("fetch the plan: %w", err)
 	}
-	r.tell("applying the plan that was approved")
+	locks, found := locksOf(plan)
+	if !found {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(r.folder(), lockFile), locks, 0o600); err != nil {
+		return fmt.Errorf("lock the plan's providers: %w", err)
+	}
 	return nil
+}
+
+// longestLocks bounds a lock file in a plan.
+const longestLocks = 1 << 20
+
+// locksOf is the lock file in a plan, which is an archive; none is found when it is encrypted.
+func locksOf(plan []byte) (locks []byte, found bool) {
+	archive, err := zip.NewReader(bytes.NewReader(plan), int64(len(plan)))
+	if err != nil {
+		return nil, false
+	}
+	member, err := archive.Open(lockFile)
+	if err != nil {
+		return nil, false
+	}
+	defer member.Close()
+	locks, err = io.ReadAll(io.LimitReader(member, longestLocks))
+	return locks, err == nil
 }

@@ -15,6 +15,11 @@ func (r *run) init(ctx context.Context) error {
 	if err := r.findProgram(ctx); err != nil {
 		return err
 	}
+	if r.order.Plan {
+		if err := r.fetchPlan(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.writeSettings(); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (r *run) writeInputs(context.Context) error {
 	if err := r.generateJSON(declarationsName, ".tf.json", len(undeclared), map[string]any{"variable": undeclared}); err != nil {
 		return err
 	}
-	r.tell("%d inputs, of which the module does not declare %d", len(r.inputs), len(undeclared))
+	r.tell("inputs: %d, of which the module does not declare %d", len(r.inputs), len(undeclared))
 	return nil
 }
 

@@ -192,6 +192,27 @@ func TestALockFileThatDoesNotKnowWhatTheMachineKeepsIsHeeded(t *testing.T) {
 	}
 }
 
+func TestASavedPlanIsAppliedWithTheProvidersThatItWasMadeWith(t *testing.T) {
+	needProof(t)
+	module := map[string]string{"main.tf": withProof + `resource "proof_echo" "it" { secret = "once" }`}
+	planned := carryOut(t, newPlane(), files(remuda.Detect, newer, module)).succeeded()
+	order := files(remuda.Apply, newer, module)
+	order.Plan = true
+	applied := carryOut(t, planned.plane.next(), order).succeeded()
+	if output := applied.output("init_tf"); !strings.Contains(output, "from the dependency lock file") {
+		t.Errorf("init chose the provider's version anew: %s", output)
+	}
+	if plan := applied.plane.kept().report.Plan; plan == nil || plan.Add != 1 {
+		t.Errorf("it did %+v", plan)
+	}
+	again := carryOut(t, applied.plane.next(), order).failed(remuda.ReasonStep, "tofu apply")
+	if said := again.output("execute_tf"); !strings.Contains(said, "stale") {
+		t.Errorf("a plan that was applied already: %s", said)
+	}
+	lost := newPlane()
+	carryOut(t, lost, order).failed(remuda.ReasonConfig, "plan anew")
+}
+
 func TestAClaimGetsTheProgramThatItsPayloadNamesAndNoOther(t *testing.T) {
 	m := newMachine(t)
 	payload, err := json.Marshal(files(remuda.Apply, newer, greeting))

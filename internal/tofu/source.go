@@ -48,7 +48,7 @@ func (r *run) writeFiles() error {
 			return refuse("the file %s cannot be written: another one stands in its place", name)
 		}
 	}
-	r.tell("%d files of the definition", len(r.order.tofu.Files))
+	r.tell("files of the definition: %d", len(r.order.tofu.Files))
 	return nil
 }
 
