@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	reader         = "blocks"              // the name under which it is noted how far events were read
-	eventsTogether = 100                   // runs that are settled before others are looked for
+	reader         = "blocks" // the name under which it is noted how far events were read
+	eventsTogether = 100      // runs that are settled before others are looked for
+	leaves         = 20       // times as long as a look takes, others have the store
+	longestGap     = time.Second / 4
 	settleGap      = 20 * time.Millisecond // between two looks at the events: one tells of all that came meanwhile
 	lookEvery      = 5 * time.Second       // behind the wake-ups, which may be lost
 	noteEvery      = time.Minute           // how far was read when nothing was to be settled
@@ -47,7 +49,7 @@ func (r *Rules) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(settleGap):
+		case <-time.After(min(max(settleGap, leaves*s.took), longestGap)):
 		}
 	}
 }
@@ -65,6 +67,7 @@ type settler struct {
 	after   int64
 	noted   int64
 	notedAt time.Time
+	took    time.Duration // the last look
 }
 
 // begin finds how far was read before. What happened while nobody read is settled, too.
@@ -114,6 +117,8 @@ func (s *settler) events(ctx context.Context) <-chan time.Time {
 }
 
 func (s *settler) read(ctx context.Context) (found []RunEvent, last int64, held bool, err error) {
+	began := time.Now()
+	defer func() { s.took = time.Since(began) }()
 	err = s.r.look(ctx, func(v View) error {
 		if found, err = v.RunEvents(ctx, s.after, eventsTogether); err != nil {
 			return err

@@ -45,7 +45,7 @@ type View interface {
 	LastRuns(ctx context.Context, block string, limit int) ([]RunRow, error)
 	RunSources(ctx context.Context, run string) ([]RunSourceRow, error)
 
-	// RunEvents are events after an id whose subject is the task of a run.
+	// RunEvents are events after an id whose subject is the task of a run, as long as any run is live.
 	RunEvents(ctx context.Context, after int64, limit int) ([]RunEvent, error)
 	// Unsettled are the ids of runs that have not ended while their task has, or is gone; at most so many.
 	Unsettled(ctx context.Context, limit int) ([]string, error)

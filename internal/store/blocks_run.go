@@ -54,6 +54,10 @@ func (v blockView) RunSources(_ context.Context, run string) (rows []blocks.RunS
 }
 
 func (v blockView) RunEvents(_ context.Context, after int64, limit int) (rows []blocks.RunEvent, err error) {
+	var live bool // mostly there is none, and then there is nothing to read
+	if err := v.one(&live, `select exists (select 1 from runs where ended_at = 0 and task_id <> '')`); err != nil || !live {
+		return nil, err
+	}
 	c := conditions{args: []any{after}, parts: []string{"e.id > $1"}}
 	if v.postgres != nil {
 		c.args = append(c.args, v.postgres.store.shift)
