@@ -88,6 +88,45 @@ func (w *town) backup() []byte {
 	return rows.Bytes()
 }
 
+// secretive is a version with a secret wherever one can be.
+func secretive() remuda.Version {
+	sensitive := remuda.Input{Type: remuda.TypeString, Assignment: remuda.AssignUser, Sensitive: true}
+	return with(tofu(), func(v *remuda.Version) {
+		fixed, preset, coded := sensitive, sensitive, sensitive
+		fixed.Assignment, fixed.Argument = remuda.AssignStatic, hiddenly(planted("argument"))
+		preset.Default = hiddenly(planted("default"))
+		coded.Type, coded.Optional = remuda.TypeCode, true
+		v.Inputs = map[string]remuda.Input{"password": sensitive, "fixed": fixed, "preset": preset, "coded": coded}
+		v.Outputs = map[string]remuda.Output{"token": {Type: remuda.TypeString}, "declared": {Type: remuda.TypeString, Sensitive: true}}
+		o := *v.Implementation.OpenTofu
+		o.Files, o.Repository, o.SSHKey = nil, "https://git.example.com/m", hiddenly(planted("ssh"))
+		o.Credentials = []remuda.GitCredential{{Host: "git.example.com", Token: hiddenly(planted("credential"))}}
+		v.Implementation.OpenTofu = &o
+	})
+}
+
+// nowhere looks for what was planted in the store, a backup, answers and the log; an id is there.
+func (w *town) nowhere(answers []any, id string) {
+	w.t.Helper()
+	told, err := json.Marshal(answers)
+	done(w.t, err)
+	places := map[string][]byte{"the store": w.raw(), "a backup": w.backup(), "an answer": told, "the log": []byte(w.log.String())}
+	for _, name := range strings.Fields("argument default ssh credential input another code open none plan state output declared") {
+		for _, form := range forms(planted(name)) {
+			for where, text := range places {
+				if bytes.Contains(text, form) {
+					w.t.Errorf("%s has the secret of %s as %q", where, name, form)
+				}
+			}
+		}
+	}
+	for _, where := range []string{"the store", "a backup", "an answer"} {
+		if !bytes.Contains(places[where], []byte(id)) {
+			w.t.Errorf("%s does not even have the block's id: this test looks at the wrong place", where)
+		}
+	}
+}
+
 func TestASecretOfABlockLiesNowhereOpen(t *testing.T) {
 	onBoth(t, func(w *town) {
 		ctx := w.t.Context()
@@ -98,20 +137,7 @@ func TestASecretOfABlockLiesNowhereOpen(t *testing.T) {
 				answers = append(answers, err.Error(), fieldsOf(err))
 			}
 		}
-		sensitive := remuda.Input{Type: remuda.TypeString, Assignment: remuda.AssignUser, Sensitive: true}
-		version := with(tofu(), func(v *remuda.Version) {
-			fixed, preset, coded := sensitive, sensitive, sensitive
-			fixed.Assignment, fixed.Argument = remuda.AssignStatic, hiddenly(planted("argument"))
-			preset.Default = hiddenly(planted("default"))
-			coded.Type, coded.Optional = remuda.TypeCode, true
-			v.Inputs = map[string]remuda.Input{"password": sensitive, "fixed": fixed, "preset": preset, "coded": coded}
-			v.Outputs = map[string]remuda.Output{"token": {Type: remuda.TypeString}, "declared": {Type: remuda.TypeString, Sensitive: true}}
-			o := *v.Implementation.OpenTofu
-			o.Files, o.Repository, o.SSHKey = nil, "https://git.example.com/m", hiddenly(planted("ssh"))
-			o.Credentials = []remuda.GitCredential{{Host: "git.example.com", Token: hiddenly(planted("credential"))}}
-			v.Implementation.OpenTofu = &o
-		})
-		d := w.define("db", version)
+		d := w.define("db", secretive())
 		keep(w.owner().Version(ctx, d.ID, 1))
 		keep(w.consumer().Version(ctx, d.ID, 1))
 		keep(w.owner().Versions(ctx, d.ID, blocks.Span{}))
@@ -158,22 +184,6 @@ func TestASecretOfABlockLiesNowhereOpen(t *testing.T) {
 		keep(plane.Task(ctx, it.claim.Task.ID))
 		keep(plane.Events(ctx, control.EventFilter{Limit: 1000}))
 
-		told, err := json.Marshal(answers)
-		done(w.t, err)
-		places := map[string][]byte{"the store": w.raw(), "a backup": w.backup(), "an answer": told, "the log": []byte(w.log.String())}
-		for _, name := range strings.Fields("argument default ssh credential input another code open none plan state output declared") {
-			for _, form := range forms(planted(name)) {
-				for where, text := range places {
-					if bytes.Contains(text, form) {
-						t.Errorf("%s has the secret of %s as %q", where, name, form)
-					}
-				}
-			}
-		}
-		for _, where := range []string{"the store", "a backup", "an answer"} {
-			if !bytes.Contains(places[where], []byte(parent.ID)) {
-				t.Errorf("%s does not even have the block's id: this test looks at the wrong place", where)
-			}
-		}
+		w.nowhere(answers, parent.ID)
 	})
 }
