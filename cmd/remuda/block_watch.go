@@ -141,7 +141,7 @@ func (w *blockWatch) watch(ctx context.Context, id string) error {
 	left, err := w.untilRest(ctx, followed)
 	stop()
 	if left {
-		<-followed
+		_ = <-followed // ended by stop
 	}
 	if err != nil {
 		return err
@@ -258,6 +258,9 @@ func (w *blockWatch) ending(ctx context.Context, id string) error {
 	}
 	if w.approving && b.Status == remuda.BlockWaitsForApproval {
 		return nil
+	}
+	if len(w.shown) > 0 {
+		b.Detail = "" // the screen has said it
 	}
 	return w.p.rests(b)
 }

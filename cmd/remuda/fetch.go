@@ -24,10 +24,13 @@ func (p *program) fetch() int {
 	return 0
 }
 
+// tofuVariables begins the names of the variables that say where OpenTofu comes from.
+const tofuVariables = "REMUDA_RUNNER_TOFU_"
+
 // localTofu is where a runner in this process gets OpenTofu from: as the same variables tell 'remuda runner'.
 func (p *program) localTofu() machinerunner.Tofu {
 	read := func(name string) string {
-		value, _ := p.env("REMUDA_RUNNER_TOFU_" + name)
+		value, _ := p.env(tofuVariables + name)
 		return value
 	}
 	return machinerunner.Tofu{

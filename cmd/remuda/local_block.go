@@ -63,8 +63,22 @@ func (p *program) runModule(ctx context.Context, c *cobra.Command, flags runFlag
 		flags.name = d.Name
 	}
 	return p.locally(ctx, flags.dir, 1, func(x *pair, signals <-chan os.Signal) error {
-		return p.applyModule(ctx, x.user, d, flags.name, inputs, signals)
+		err := p.applyModule(ctx, x.user, d, flags.name, inputs, signals)
+		var failed failure
+		if errors.As(err, &failed) && failed.code == exitFailed {
+			p.sayWhereTofuIs(ctx, x.user, flags.name)
+		}
+		return err
 	})
+}
+
+// sayWhereTofuIs tells what to set where the runner in this process has no OpenTofu: its own sentence names the flags of
+// 'remuda runner'.
+func (p *program) sayWhereTofuIs(ctx context.Context, u *client.User, name string) {
+	page, err := u.Blocks(ctx, client.BlockFilter{Organization: localName, Name: name}, client.PageQuery{Limit: 1})
+	if err == nil && len(page.Items) == 1 && strings.Contains(page.Items[0].Detail, "--tofu-binary-dir") {
+		fmt.Fprintf(p.stderr, "remuda: here, set %[1]sBINARY_DIR to a folder with OpenTofu, or %[1]sMIRROR to a mirror of its releases\n", tofuVariables)
+	}
 }
 
 // applyModule brings definition and block to what the folder and the flags say.
