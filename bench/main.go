@@ -39,6 +39,7 @@ func measures() []measure {
 		{"latency", latency, onSQLite | onPostgres},
 		{"true", trues, onSQLite},
 		{"cancel", cancels, onSQLite},
+		{"tofu", tofus, onSQLite},
 		{"output", outputs, onSQLite},
 		{"claims", claims, onSQLite | onPostgres},
 		{"river", river, onPostgres},

@@ -239,14 +239,14 @@ func (s *site) classToken(ctx context.Context, class string) (string, error) {
 }
 
 // startRunner starts a machine runner for the site's class and waits until it is connected.
-func (s *site) startRunner(ctx context.Context, slots int) (*process, error) {
+func (s *site) startRunner(ctx context.Context, slots int, environment ...string) (*process, error) {
 	token, err := s.classToken(ctx, s.class)
 	if err != nil {
 		return nil, err
 	}
 	s.runners++
 	work := filepath.Join(s.dir, "runner-"+strconv.Itoa(s.runners)) // the runner makes it, so that its agents' user passes
-	runner, err := s.start(ctx, []string{"REMUDA_RUNNER_API_AUTH_TOKEN=" + token}, "remuda", "runner", "--url", s.away,
+	runner, err := s.start(ctx, append(environment, "REMUDA_RUNNER_API_AUTH_TOKEN="+token), "remuda", "runner", "--url", s.away,
 		"--slots", strconv.Itoa(slots), "--dir", work)
 	if err != nil {
 		return nil, err
