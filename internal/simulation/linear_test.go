@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -53,15 +54,7 @@ func TestCallsHaveAnOrder(t *testing.T) {
 		{"postgres", postgrestest.Fresh, 20},
 	} {
 		t.Run(d.name, func(t *testing.T) {
-			held, err := store.Open(t.Context(), d.address(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := held.Close(); err != nil {
-					t.Error(err)
-				}
-			})
+			held := openTwice(t, d.address(t))
 			seen := map[string]int{}
 			for round := range uint64(d.rounds) {
 				r := newRodeo(t, held, round)
@@ -104,16 +97,8 @@ func TestABrokenOrderIsSeen(t *testing.T) {
 			if m.address == nil {
 				m.address = sqlite
 			}
-			below, err := store.Open(t.Context(), m.address(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := below.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			broken := m.store(below)
+			held := openTwice(t, m.address(t))
+			broken := [2]control.Store{m.store(held[0]), m.store(held[1])}
 			for round := range uint64(50) {
 				r := newRodeo(t, broken, round)
 				r.lenient = true
@@ -127,6 +112,28 @@ func TestABrokenOrderIsSeen(t *testing.T) {
 	}
 }
 
+// openTwice opens a store for each of two planes: on PostgreSQL one each, as on two machines.
+func openTwice(t *testing.T, address string) (held [2]control.Store) {
+	t.Helper()
+	for i := range held {
+		if i > 0 && !strings.Contains(address, "://") {
+			held[i] = held[0]
+			break
+		}
+		opened, err := store.Open(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := opened.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		held[i] = opened
+	}
+	return held
+}
+
 // besides lets every transition go on beside others.
 type besides struct{ control.Store }
 
@@ -136,15 +143,15 @@ func (b besides) Write(ctx context.Context, _ control.Scope, transition func(con
 }
 
 // newRodeo makes an organization with a class of its own, two projects and three runners of two slots, on two planes.
-func newRodeo(t *testing.T, held control.Store, round uint64) *rodeo {
+func newRodeo(t *testing.T, held [2]control.Store, round uint64) *rodeo {
 	t.Helper()
 	keys, err := vault.Open(filepath.Join(t.TempDir(), "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &rodeo{t: t, began: time.Now(), limits: limits{organization: 4, projects: map[string]int{"red": 2, "blue": 0}, attempts: 3, slots: 2}}
-	for range 2 {
-		r.planes = append(r.planes, control.New(control.Options{Store: held, Keys: keys, Log: slog.New(slog.DiscardHandler)}))
+	for i := range held {
+		r.planes = append(r.planes, control.New(control.Options{Store: held[i], Keys: keys, Log: slog.New(slog.DiscardHandler)}))
 	}
 	ctx := t.Context()
 	name := "org-" + strconv.FormatUint(round, 10)

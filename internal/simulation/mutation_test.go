@@ -224,7 +224,8 @@ func (liar) Execute(context.Context, runner.Work) (remuda.Result, error) {
 	return remuda.Result{State: remuda.Succeeded}, nil
 }
 
-// staleSweep shows a sweep that takes a claim the claim as it was when it looked for silent ones.
+// staleSweep shows a sweep that takes a claim the claim as it was when it looked for silent ones, and leaves others
+// the time to change it.
 func staleSweep(below control.Store) control.Store {
 	var mu sync.Mutex
 	seen := map[string]control.AttemptRow{}
@@ -244,7 +245,18 @@ func staleSweep(below control.Store) control.Store {
 				a.State, a.LastSignAt = read.State, read.LastSignAt
 			}
 		},
-	}.store()(below)
+	}.store()(lateSweeps{below})
+}
+
+// lateSweeps has what no call asks for wait before it is carried out.
+type lateSweeps struct{ control.Store }
+
+// Write waits for less than what makes a gap between sweeps.
+func (s lateSweeps) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
+	if callOf(ctx) == nil {
+		pause(ctx, time.Second)
+	}
+	return s.Store.Write(ctx, scope, transition)
 }
 
 // forgottenDrain shows a sync that its runner wants more, whatever it said when it arrived.

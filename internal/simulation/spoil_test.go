@@ -71,6 +71,20 @@ func (v spoiledView) Attempt(ctx context.Context, id string) (control.AttemptVie
 	return a, err
 }
 
+// Claimed is spoiled as both of what it reads.
+func (v spoiledView) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
+	a, t, err := v.View.Claimed(ctx, claim)
+	if err == nil && v.s.attempt != nil {
+		view := control.AttemptView{AttemptRow: a}
+		v.s.attempt(ctx, &view)
+		a = view.AttemptRow
+	}
+	if err == nil && v.s.movable != nil {
+		v.s.movable(&t)
+	}
+	return a, t, err
+}
+
 // Get is spoiled for runners.
 func (v spoiledView) Get(ctx context.Context, row control.Row, id string) error {
 	err := v.View.Get(ctx, row, id)
@@ -166,6 +180,11 @@ type spoiledTx struct {
 // The reads of a transition are those of the spoiled view.
 func (t spoiledTx) Attempt(ctx context.Context, id string) (control.AttemptView, error) {
 	return t.v.Attempt(ctx, id)
+}
+
+// Claimed is spoiled.
+func (t spoiledTx) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
+	return t.v.Claimed(ctx, claim)
 }
 
 // Get is spoiled.
