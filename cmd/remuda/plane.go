@@ -19,6 +19,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/seal/vault"
 	"github.com/remuda-dev/remuda/internal/secretfile"
 	"github.com/remuda-dev/remuda/internal/server"
+	"github.com/remuda-dev/remuda/internal/server/meshstack"
 	"github.com/remuda-dev/remuda/internal/server/ui"
 	"github.com/remuda-dev/remuda/internal/store"
 )
@@ -156,11 +157,10 @@ func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.
 	if err != nil {
 		return nil, err
 	}
-	building := blocks.New(blocks.Options{Plane: rules, Store: kept, Keys: keys, Log: log})
-	return &plane{
-		store: kept, rules: rules, blocks: building, adminToken: token,
-		server: server.New(server.Options{Plane: rules, Blocks: building, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics, Limits: o.limits.server()}),
-	}, nil
+	building := blocks.New(blocks.Options{Plane: rules, Store: kept, Keys: keys, Log: log, Redact: meshstack.Redact})
+	served := server.New(server.Options{Plane: rules, Blocks: building, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics, Limits: o.limits.server()})
+	served.Mount(meshstack.New(meshstack.Options{Plane: rules, Blocks: building, Door: served, Log: log, Ignored: served.Ignored}), meshstack.Patterns()...)
+	return &plane{store: kept, rules: rules, blocks: building, adminToken: token, server: served}, nil
 }
 
 // sameKey refuses to make a key where the installation has one that is elsewhere: in PostgreSQL the folder is another
