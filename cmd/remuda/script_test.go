@@ -71,6 +71,10 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(root) })
 	tofu := lendTofu(t, root)
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: dir, WorkdirRoot: root, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
@@ -82,6 +86,7 @@ func runScripts(t *testing.T, dir string, variables map[string]string) {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each command of a test with -race ends a second later
 			e.Setenv("__FANG_TEST_WIDTH", "100")
 			e.Setenv(tofuVariable, tofu)
+			e.Setenv("EXAMPLES", examples)
 			for name, value := range variables {
 				e.Setenv(name, value)
 			}

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -39,15 +42,22 @@ func (s *Server) showBlock(ctx context.Context, in *showBlockInput) (func(huma.C
 	}, nil
 }
 
-// lookEvery is how often a followed block is looked at without a reason: a wake-up may have been lost.
-const lookEvery = 5 * time.Second
+const (
+	// lookEvery is how often a followed block is looked at without a reason: a wake-up may have been lost, and events of
+	// tasks are their organization's alone, which may be another one.
+	lookEvery = 5 * time.Second
+
+	// lookPause is between two looks, however much happens: a person sees no more.
+	lookPause = 100 * time.Millisecond
+)
 
 // blockFollower remembers what was told of a block and of the runs that were its latest.
 type blockFollower struct {
-	in   *showBlockInput
-	out  *eventWriter
-	told *remuda.Block
-	runs map[string]remuda.BlockRun
+	in    *showBlockInput
+	out   *eventWriter
+	told  *remuda.Block
+	runs  map[string]remuda.BlockRun
+	tasks sync.Map // ids of the runs' tasks, for whoever listens
 }
 
 // run tells the block at once, and again whenever it or a run of it changes, until it is deleted.
@@ -60,8 +70,9 @@ func (f *blockFollower) run(ctx context.Context) error {
 	defer cancel()
 	happened, followed := make(chan struct{}, 1), make(chan error, 1)
 	go func() { followed <- f.listen(ctx, after, happened) }()
-	look := time.NewTicker(lookEvery)
+	look, pause := time.NewTicker(lookEvery), time.NewTicker(lookPause)
 	defer look.Stop()
+	defer pause.Stop()
 	for {
 		over, err := f.tell(ctx)
 		if err != nil || over {
@@ -74,18 +85,37 @@ func (f *blockFollower) run(ctx context.Context) error {
 		case err := <-followed:
 			return err
 		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
 	}
 }
 
 // listen says that something happened, but not what: the truth is read.
 func (f *blockFollower) listen(ctx context.Context, after int64, happened chan<- struct{}) error {
-	return f.in.door.FollowEvents(ctx, control.EventFilter{After: after}, func([]remuda.Event) error {
-		select {
-		case happened <- struct{}{}:
-		default:
+	return f.in.door.FollowEvents(ctx, control.EventFilter{After: after}, func(some []remuda.Event) error {
+		if slices.ContainsFunc(some, f.concerns) {
+			select {
+			case happened <- struct{}{}:
+			default:
+			}
 		}
 		return nil
 	})
+}
+
+// concerns leaves out what cannot be about the block. What blocks and runs do is rare beside what tasks do.
+func (f *blockFollower) concerns(e remuda.Event) bool {
+	noun, _, _ := strings.Cut(e.Type, ".")
+	switch noun {
+	case "block", "run", "state":
+		return true
+	case "task":
+		_, ours := f.tasks.Load(e.Subject)
+		return ours
+	}
+	return false
 }
 
 // tell sends what is not as it was told before. Nothing comes after a block that is deleted.
@@ -126,5 +156,8 @@ func (f *blockFollower) tellRun(ctx context.Context, id string) error {
 		return nil
 	}
 	f.runs[id] = run
+	if run.Task != "" {
+		f.tasks.Store(run.Task, true)
+	}
 	return f.out.send("run", "", run)
 }
