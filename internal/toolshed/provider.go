@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -164,12 +165,13 @@ func (s *Shed) download(ctx context.Context, program, scratch string, p Provider
 	}
 	command := exec.CommandContext(ctx, program, "init", "-input=false", "-backend=false", "-no-color")
 	command.Dir = scratch
-	command.Env = []string{"HOME=" + scratch, "TMPDIR=" + scratch, "TF_CLI_CONFIG_FILE=" + settings, "CHECKPOINT_DISABLE=1", "TF_INPUT=0"}
-	for _, name := range []string{"PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
-		if value, set := os.LookupEnv(name); set {
-			command.Env = append(command.Env, name+"="+value)
-		}
-	}
+	// Of the runner's own environment it needs what leads to the registries, and no more.
+	passed := []string{"PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+	ours := slices.DeleteFunc(command.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return !slices.Contains(passed, name)
+	})
+	command.Env = append(ours, "HOME="+scratch, "TMPDIR="+scratch, "TF_CLI_CONFIG_FILE="+settings, "CHECKPOINT_DISABLE=1", "TF_INPUT=0")
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
 	if err := command.Run(); err != nil {
