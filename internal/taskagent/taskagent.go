@@ -15,6 +15,8 @@ import (
 	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
+var _ agent.Runs = (*client.Task)(nil)
+
 // Usage is the help of the command that Main is.
 const Usage = `remuda-agent carries out one task for a Remuda runner, which starts it.
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/agent"
@@ -100,14 +101,13 @@ func (e *exited) failure() error {
 	return &failure{reason: remuda.ReasonStep, code: &e.code, detail: e.Error()}
 }
 
-// wait waits for a process. When the run is to end it is interrupted, and has the claim's grace to take leave: tofu
-// ends what it is at, keeps the state and gives back its lock.
-func (r *run) wait(ctx context.Context, process *agent.Process, command string) *exited {
+// wait waits for a process. When the run is to end, so is it: end has the claim's grace for that.
+func (r *run) wait(ctx context.Context, process *agent.Process, command string, end func(grace time.Duration)) *exited {
 	select {
 	case <-process.Done():
 	case <-ctx.Done():
-		r.tell("interrupting %s: it has %s to take leave", command, r.grace())
-		process.Interrupt(r.grace())
+		r.tell("ending %s: it has %s to take leave", command, r.grace())
+		end(r.grace())
 	}
 	state := process.State()
 	if state.Success() {
@@ -143,7 +143,9 @@ func (r *run) tofu(ctx context.Context, output *os.File, arguments ...string) (*
 	if err != nil {
 		return nil, err
 	}
-	end := r.wait(ctx, process, r.order.program.Product.Command()+" "+arguments[0])
+	// Interrupted, it ends what it is at in its own order, keeps the state and gives back its lock. TERM would take its
+	// providers from it.
+	end := r.wait(ctx, process, r.order.program.Product.Command()+" "+arguments[0], process.Interrupt)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -67,7 +67,7 @@ func (r *run) script(ctx context.Context, name, text string) error {
 	if err != nil {
 		return err
 	}
-	end := r.wait(ctx, process, "the script")
+	end := r.wait(ctx, process, "the script", process.End)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -3,6 +3,7 @@ package tofu_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,6 +123,32 @@ resource "proof_slow" "it" {
 			}
 			if took := time.Since(began); took > 50*time.Second {
 				t.Errorf("it took %s: it was killed, not ended", took)
+			}
+		})
+	}
+}
+
+func TestAnAbortedScriptIsEndedAndOneThatDefiesIsKilled(t *testing.T) {
+	for name, script := range map[string]string{
+		"heeds":  "touch %s; sleep 1000",
+		"defies": "trap '' TERM INT; touch %s; sleep 1000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const grace = 2 * time.Second
+			begun := filepath.Join(t.TempDir(), "begun")
+			order := files(remuda.Maintenance, newer, greeting, text("name", "x"))
+			order.Script = fmt.Sprintf(script, begun)
+			b := begin(t, newPlane(), order, func(h *agent.Handoff) { h.Claim.CancelGrace = remuda.Duration(grace) })
+			awaitFile(t, begun)
+			began := time.Now()
+			b.cancel()
+			d := b.wait()
+			if d.result.State != remuda.Canceled {
+				t.Errorf("the run ended as %+v", d.result)
+			}
+			if took := time.Since(began); name == "defies" && took < grace || took > time.Minute {
+				t.Errorf("it took %s", took)
 			}
 		})
 	}
