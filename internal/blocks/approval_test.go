@@ -93,6 +93,24 @@ func TestAStalePlanIsNotApplied(t *testing.T) {
 	}
 }
 
+func TestAPlanOfADraftThatWasChangedIsStale(t *testing.T) {
+	onBoth(t, func(w *town) {
+		ctx := w.t.Context()
+		draft := with(tofu(), func(v *remuda.Version) { v.Approval = true })
+		d := got(w.owner().CreateDefinition(ctx, remuda.Definition{Name: "db"}))(w.t)
+		got(w.owner().ChangeVersion(ctx, d.ID, 1, draft))(w.t)
+		order := remuda.Block{Name: "b", Definition: d.ID, Version: 1, Inputs: map[string]remuda.Value{"size": value(1)}}
+		got(w.owner().OrderBlock(ctx, order, ""))(w.t)
+		it := w.claim()
+		w.finish(it, remuda.RunReport{Changes: pointer(true)}, succeeded)
+		w.settled(it)
+		draft.Implementation.OpenTofu = &remuda.OpenTofuBlueprint{Version: "1.10.10", Files: map[string]string{"main.tf": "# another"}}
+		got(w.owner().ChangeVersion(ctx, d.ID, 1, draft))(w.t)
+		_, err := w.owner().ApproveRun(ctx, it.order.Run)
+		wantKind(w.t, err, remuda.Conflict)
+	})
+}
+
 // The state may change between the approval and the moment at which its APPLY can begin.
 func TestAnApprovedPlanThatIsStaleWhenItsTurnComesIsNotApplied(t *testing.T) {
 	onBoth(t, func(w *town) {

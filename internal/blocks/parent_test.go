@@ -129,3 +129,24 @@ func TestAFailedParentHoldsItsChildUntilItSucceeds(t *testing.T) {
 		w.wantStatus(child, remuda.BlockPending)
 	})
 }
+
+func TestAChangedChildWaitsForTheRunOfItsParent(t *testing.T) {
+	onBoth(t, func(w *town) {
+		giver, taker := w.giverAndTaker()
+		other := w.release(taker, with(tofu(), func(v *remuda.Version) {
+			v.Inputs = got(w.owner().Version(w.t.Context(), taker.ID, 1))(w.t).Inputs
+			v.Implementation.OpenTofu.Path = "another"
+		}))
+		parent := w.order(giver, map[string]remuda.Value{"size": value(1)})
+		child := w.order(taker, nil, below(parent), func(b *remuda.Block) { b.Version = 1 })
+		w.succeed(map[string]any{"cidr": "10", "key": "k"})
+		w.succeed(nil)
+		got(w.consumer().RunBlock(w.t.Context(), parent.ID, remuda.RunRequest{}))(w.t)
+		now := got(w.consumer().ChangeBlock(w.t.Context(), child.ID, remuda.BlockChange{Version: &other}))(w.t)
+		same(w.t, "status while the parent runs", remuda.BlockWaitsForParent, now.Status)
+		w.succeed(map[string]any{"cidr": "11", "key": "k"})
+		it := w.succeed(nil)
+		same(w.t, "what it goes by", []any{2, `"11"`}, []any{it.order.Definition.Version, string(it.order.Inputs[1].Value)})
+		same(w.t, "runs of the child", 2, len(w.runs(child)))
+	})
+}
