@@ -54,6 +54,7 @@ type WhoAmI struct {
 	Organization string      `json:"organization,omitempty"` // none for the instance's administrator
 	Role         remuda.Role `json:"role,omitempty"`
 	Admin        bool        `json:"admin"`
+	Permissions  []string    `json:"permissions,omitempty"` // of an API key
 }
 
 // WhoAmI tells who the token acts as.

@@ -20,10 +20,13 @@ type identity struct {
 	Organization string      `json:"organization,omitempty" doc:"Empty for the instance's administrator" example:"acme"`
 	Role         remuda.Role `json:"role,omitempty" enum:"viewer,member,admin" doc:"What it may do in its organization"`
 	Admin        bool        `json:"admin" doc:"Whether it acts for the instance's administrator"`
+	Permissions  []string    `json:"permissions,omitempty" doc:"Of an API key: what it may do"`
 }
 
 func whoAmI(_ context.Context, in *whoAmIInput) (identity, error) {
-	return identity{Name: in.who.Name, Organization: in.who.Organization, Role: in.who.Role, Admin: in.who.Admin}, nil
+	return identity{
+		Name: in.who.Name, Organization: in.who.Organization, Role: in.who.Role, Admin: in.who.Admin, Permissions: in.who.Permissions,
+	}, nil
 }
 
 // release is what runs here.

@@ -86,8 +86,8 @@ func securitySchemes() map[string]*huma.SecurityScheme {
 	return map[string]*huma.SecurityScheme{
 		securityOf("class"): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_cls_…",
 			Description: "A class token that is for more than a single use: registers runners, in the body of that call, and reads the scaling of its class."},
-		securityOf(user): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_org_… or rmd_adm_…",
-			Description: "An organization token acts for a person or program in one organization, by role; an admin token for the instance's administrator."},
+		securityOf(user): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_org_…, rmd_adm_…, rmd_key_… or rmd_acc_…",
+			Description: "An organization token acts for a person or program in one organization, by role; an admin token for the instance's administrator; an API key, or the access token that logging in with it gives, for a program by permissions."},
 		securityOf(runner): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_run_…",
 			Description: "What registering gave: speaks for that runner and its claims, and nothing else."},
 		securityOf(task): {Type: "http", Scheme: "bearer", BearerFormat: "rmd_tsk_…",
