@@ -28,21 +28,36 @@ type apiKeyStatus struct {
 	ClientSecret string `json:"clientSecret,omitempty"`
 }
 
+// lastMoment is by how much a day ends before the next: a key that ends then was given a day, and is shown so.
+const lastMoment = time.Microsecond
+
+// end is when a key ends, as it was given.
+func end(t *time.Time) *string {
+	if t == nil {
+		return nil
+	}
+	if next := t.UTC().Add(lastMoment); next.Equal(next.Truncate(24 * time.Hour)) {
+		day := t.UTC().Format(time.DateOnly)
+		return &day
+	}
+	return when(t)
+}
+
 // native is the key in our words. An end is a moment, or a day to whose end the key is good.
 func (s apiKeySpec) native() (remuda.Token, error) {
 	t := remuda.Token{Kind: remuda.APIKey, Nickname: s.DisplayName, Permissions: s.Permissions}
 	if s.ExpiresAt == nil || *s.ExpiresAt == "" {
 		return t, nil
 	}
-	end, err := time.Parse(time.RFC3339, *s.ExpiresAt)
+	until, err := time.Parse(time.RFC3339, *s.ExpiresAt)
 	if err != nil {
 		day, wrong := time.Parse(time.DateOnly, *s.ExpiresAt)
 		if wrong != nil {
 			return t, remuda.Fail(remuda.Invalid, "spec.expiresAt is a moment such as 2027-01-31T00:00:00Z, or a day")
 		}
-		end = day.AddDate(0, 0, 1)
+		until = day.AddDate(0, 0, 1).Add(-lastMoment)
 	}
-	t.ExpiresAt = &end
+	t.ExpiresAt = &until
 	return t, nil
 }
 
@@ -51,7 +66,7 @@ func (c *call) key(t remuda.Token) (apiKey, error) {
 	if err != nil {
 		return apiKey{}, err
 	}
-	s := apiKeySpec{DisplayName: t.Nickname, Permissions: t.Permissions, ExpiresAt: when(t.ExpiresAt)}
+	s := apiKeySpec{DisplayName: t.Nickname, Permissions: t.Permissions, ExpiresAt: end(t.ExpiresAt)}
 	return envelope(c, owned{t.ID, owner, at(t.CreatedAt)}, s, &apiKeyStatus{ClientID: t.ID, ClientSecret: t.Token}), nil
 }
 
