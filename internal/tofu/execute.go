@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -60,6 +61,9 @@ func (r *run) plan(ctx context.Context) (changes bool, err error) {
 	return false, end.failure()
 }
 
+// startTakes is about as long as tofu takes to begin with an APPLY.
+const startTakes = 300 * time.Millisecond
+
 // apply applies: the plan that was approved, or one of its own. It is planned and applied in two steps so that what it
 // does is known as data, and so that nothing is applied where nothing changes.
 func (r *run) apply(ctx context.Context) error {
@@ -68,17 +72,24 @@ func (r *run) apply(ctx context.Context) error {
 	} else if changes, err := r.plan(ctx); err != nil || !changes {
 		return r.nothing(ctx, err)
 	}
-	// What it does is read while it is being done.
+	// What it does is read while it is being done, and not while tofu starts, which takes all that there is.
 	type told struct {
 		summary *remuda.PlanSummary
 		err     error
 	}
-	summarised := make(chan told, 1)
+	summarised, applied := make(chan told, 1), make(chan struct{})
 	go func() {
+		started := time.NewTimer(startTakes)
+		defer started.Stop()
+		select {
+		case <-started.C:
+		case <-applied:
+		}
 		summary, err := r.summary(ctx)
 		summarised <- told{summary, err}
 	}()
 	err := r.must(ctx, "apply", "-input=false", "-auto-approve", lockPatience, r.planPath())
+	close(applied)
 	of := <-summarised
 	switch {
 	case of.err != nil && ctx.Err() == nil:
