@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	reader         = "blocks" // the name under which it is noted how far events were read
-	eventsTogether = 100      // runs that are settled before others are looked for
-	leaves         = 20       // times as long as a look takes, others have the store
-	longestGap     = time.Second / 4
-	settleGap      = 20 * time.Millisecond // between two looks at the events: one tells of all that came meanwhile
-	lookEvery      = 5 * time.Second       // behind the wake-ups, which may be lost
-	noteEvery      = time.Minute           // how far was read when nothing was to be settled
-	driftEvery     = 15 * time.Second
-	forgetEvery    = 10 * time.Minute
+	reader      = "blocks" // the name under which it is noted how far events were read
+	together    = 100      // runs or blocks that are dealt with before others are looked for
+	leaves      = 20       // times as long as a look takes, others have the store
+	longestGap  = time.Second / 4
+	settleGap   = 20 * time.Millisecond // between two looks at the events: one tells of all that came meanwhile
+	lookEvery   = 5 * time.Second       // behind the wake-ups, which may be lost
+	noteEvery   = time.Minute           // how far was read when nothing was to be settled
+	driftEvery  = 15 * time.Second
+	forgetEvery = 10 * time.Minute
 )
 
 // Run settles what tasks that ended mean for their blocks, and what only time brings about, until ctx ends.
@@ -103,7 +103,7 @@ func (s *settler) events(ctx context.Context) <-chan time.Time {
 				}
 			}
 		}
-		if len(found) < eventsTogether {
+		if len(found) < together {
 			s.after = max(s.after, last)
 			s.note(ctx, len(found) > 0)
 			if held {
@@ -120,7 +120,7 @@ func (s *settler) read(ctx context.Context) (found []RunEvent, last int64, held 
 	began := time.Now()
 	defer func() { s.took = time.Since(began) }()
 	err = s.r.look(ctx, func(v View) error {
-		if found, err = v.RunEvents(ctx, s.after, eventsTogether); err != nil {
+		if found, err = v.RunEvents(ctx, s.after, together); err != nil {
 			return err
 		}
 		last, held, err = v.LastEvent(ctx)
@@ -147,7 +147,7 @@ func (s *settler) note(ctx context.Context, settled bool) {
 func (s *settler) unsettled(ctx context.Context) error {
 	var ids []string
 	err := s.r.look(ctx, func(v View) (err error) {
-		ids, err = v.Unsettled(ctx, eventsTogether)
+		ids, err = v.Unsettled(ctx, together)
 		return err
 	})
 	for _, id := range ids {
@@ -189,19 +189,23 @@ func (t *change) settle(ctx context.Context, s *scene, run *RunRow) error {
 	return t.move(ctx, s, run, statusOf(task.State), task.Detail)
 }
 
-// drift queues a DETECT of blocks that are to be looked at.
+// drift queues a DETECT of blocks that are to be looked at. Each that was is due later, or never.
 func (r *Rules) drift(ctx context.Context) error {
-	var ids []string
-	err := r.look(ctx, func(v View) (err error) {
-		ids, err = v.DriftDue(ctx, control.Now(), eventsTogether)
-		return err
-	})
-	for _, id := range ids {
-		if err == nil {
-			err = r.change(ctx, "system", func(t *change) error { return t.detect(ctx, id) })
+	for {
+		var ids []string
+		err := r.look(ctx, func(v View) (err error) {
+			ids, err = v.DriftDue(ctx, control.Now(), together)
+			return err
+		})
+		for _, id := range ids {
+			if err == nil {
+				err = r.change(ctx, "system", func(t *change) error { return t.detect(ctx, id) })
+			}
+		}
+		if err != nil || len(ids) < together {
+			return err
 		}
 	}
-	return err
 }
 
 // detect looks for drift of one block, unless something is under way with it.

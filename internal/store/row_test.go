@@ -48,10 +48,10 @@ func full(t *testing.T, s control.Store) []control.Row {
 		Steps: "[]", LostAfter: 1, ClaimedAt: 2, BegunAt: 3, EndedAt: 4, LastSignAt: 5,
 	}
 	rows := []control.Row{
-		&control.OrganizationRow{ID: newID(), Name: "o-" + newID(), VCSName: "O", TaskLimit: 1, Running: 2, CreatedAt: 3},
+		&control.OrganizationRow{ID: newID(), Name: "o-" + newID(), VCSName: "O", TaskLimit: 1, Running: 2, CreatedAt: 3, Extra: "{}"},
 		&control.ProjectRow{
 			ID: newID(), OrganizationID: w.organization.ID, Name: "p", Visibility: "public", BuildsForks: true, TaskLimit: 1, Weight: 2, Running: 3,
-			CreatedAt: 4,
+			CreatedAt: 4, Extra: "{}",
 		},
 		&control.ClassRow{
 			ID: newID(), NamespaceID: w.namespace.ID, Name: "c", Description: "d", Access: remuda.AccessSome, TaskLimit: 1, AllowForks: true,
