@@ -57,7 +57,7 @@ func (p *program) becomeRunner(ctx context.Context, given machinerunner.Settings
 	}
 	path, err := machinerunner.Apart(ctx, version)
 	if err == nil {
-		err = machinerunner.Handover{Settings: given, Coloured: p.colours(p.stderr), Fetch: p.asRunner().Fetch}.Become(path)
+		err = machinerunner.Handover{Settings: given, Coloured: p.colours(p.stderr), Fetch: p.asRunner().Fetch}.Become(path, os.Environ())
 	}
 	log.Info("the runner shares this binary with the control plane, and takes more memory for it", "because", err)
 }

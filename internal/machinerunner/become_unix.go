@@ -14,9 +14,9 @@ import (
 // becomes is whether a process can become another one here.
 const becomes = true
 
-// Become makes this process the runner, as the binary at path is one: it keeps its id and its surroundings. It returns
+// Become makes this process the runner, as the binary at path is one: it keeps its id. It returns
 // only when that did not go, and then changed nothing but standard input.
-func (h Handover) Become(path string) error {
+func (h Handover) Become(path string, environment []string) error {
 	document, err := h.encode()
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (h Handover) Become(path string) error {
 	if err := unix.Dup2(int(input.Fd()), 0); err != nil {
 		return fmt.Errorf("hand the runner's settings over: %w", err)
 	}
-	return fmt.Errorf("become %s: %w", path, syscall.Exec(path, []string{path, Word}, os.Environ()))
+	return fmt.Errorf("become %s: %w", path, syscall.Exec(path, []string{path, Word}, environment))
 }
 
 // filled is a pipe that holds the document and no more. It never waits: nobody reads yet.

@@ -7,4 +7,4 @@ import "errors"
 const becomes = false
 
 // Become does not go here; see Apart.
-func (Handover) Become(string) error { return errors.ErrUnsupported }
+func (Handover) Become(string, []string) error { return errors.ErrUnsupported }
