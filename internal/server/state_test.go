@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/remuda-dev/remuda"
@@ -197,9 +198,10 @@ func TestAPIKeysAreMadeByHTTPAndWrongOnesAreCounted(t *testing.T) {
 }
 
 // stateBackend is OpenTofu's http backend in front of an agent's calls.
-type stateBackend struct{ agent *client.Task }
+type stateBackend struct{ of atomic.Pointer[client.Task] }
 
-func (b stateBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *stateBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	agent := b.of.Load()
 	body, err := io.ReadAll(r.Body)
 	ctx := r.Context()
 	var lock remuda.StateLock
@@ -208,7 +210,7 @@ func (b stateBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case r.Method == http.MethodGet:
-		body, err = b.agent.State(ctx)
+		body, err = agent.State(ctx)
 		if errors.Is(err, remuda.NotFound) {
 			w.WriteHeader(http.StatusNoContent)
 			return
@@ -218,15 +220,15 @@ func (b stateBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	case r.Method == http.MethodPost:
-		err = b.agent.WriteState(ctx, r.URL.Query().Get("ID"), body)
+		err = agent.WriteState(ctx, r.URL.Query().Get("ID"), body)
 	case r.Method == http.MethodDelete:
-		err = b.agent.DeleteState(ctx, r.URL.Query().Get("ID"))
+		err = agent.DeleteState(ctx, r.URL.Query().Get("ID"))
 	case r.Method == "LOCK":
 		_ = json.Unmarshal(body, &lock)
-		holder, err = b.agent.LockState(ctx, lock)
+		holder, err = agent.LockState(ctx, lock)
 	case r.Method == "UNLOCK":
 		_ = json.Unmarshal(body, &lock)
-		holder, err = b.agent.UnlockState(ctx, lock.ID)
+		holder, err = agent.UnlockState(ctx, lock.ID)
 		held = http.StatusConflict
 	}
 	switch {
@@ -257,7 +259,9 @@ func TestTheRealOpenTofuKeepsItsStateHere(t *testing.T) {
 	w := newTown(t)
 	w.settling()
 	block, m, l, agent := w.run()
-	backend := httptest.NewServer(stateBackend{agent})
+	carrier := &stateBackend{}
+	carrier.of.Store(agent)
+	backend := httptest.NewServer(carrier)
 	t.Cleanup(backend.Close)
 	dir := t.TempDir()
 	module := `
@@ -325,7 +329,7 @@ terraform {
 	w.want(201, "POST", v1+"/blocks/"+block+"/runs", w.admin, `{}`)
 	next := w.claimNext(m)
 	w.begin(next)
-	backend.Config.Handler = stateBackend{w.socket(next)}
+	carrier.of.Store(w.socket(next))
 	if said := tofu(0, "output", "size"); strings.Trim(said, "\"\n") != "1" {
 		t.Errorf("rolled back, the output is %s", said)
 	}
