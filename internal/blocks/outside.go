@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -172,6 +173,30 @@ func (d RunDoor) Place(ctx context.Context) (RunPlace, error) {
 		return err
 	})
 	return place, err
+}
+
+// Told is what whoever carries out the run may read of it: where it stands, and why it was queued.
+func (d RunDoor) Told(ctx context.Context) (remuda.BlockRun, error) {
+	var run RunView
+	err := d.r.look(ctx, func(v View) error {
+		attempt, err := v.Attempt(ctx, d.claim)
+		if err != nil {
+			return orAbsent(err, "claim", d.claim)
+		}
+		run, err = v.RunOfTask(ctx, attempt.TaskID)
+		return orAbsent(err, "run of claim", d.claim)
+	})
+	if err != nil {
+		return remuda.BlockRun{}, err
+	}
+	words := remuda.BlockRun{
+		ID: run.ID, Block: run.BlockID, Number: run.Number, Version: run.Version, Behavior: run.Behavior, Trigger: run.Trigger,
+		Status: run.Status, CreatedAt: run.CreatedAt.Time(),
+	}
+	if err := json.Unmarshal([]byte(run.Author), &words.Author); err != nil {
+		return words, fmt.Errorf("read run %s: %w", run.ID, err)
+	}
+	return words, nil
 }
 
 // mostRefused bounds how many runs that its format cannot say are passed over for one question of a node.

@@ -175,7 +175,9 @@ func TestTheProviderManagesBlocks(t *testing.T) {
 	if made.text("status", "status") != "WAITING_FOR_USER_INPUT" || made.at("spec", "inputs", "floor", "value") != nil || made.text("spec", "inputs", "floor", "assignmentType") != "USER_INPUT" {
 		t.Fatalf("what lacks an input is %s", made)
 	}
-	change := func(spec m) got { return shop.ask("PUT", kindBlock, blockV2, "/"+id, thing(kindBlock, blockV2, m{}, spec)) }
+	change := func(spec m) got {
+		return shop.ask("PUT", kindBlock, blockV2, "/"+id, thing(kindBlock, blockV2, m{}, spec))
+	}
 	if given := change(m{"displayName": "mine", "inputs": m{"floor": value(3)}}); given.status != 200 {
 		t.Fatalf("giving it is answered %s", given)
 	}

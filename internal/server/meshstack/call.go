@@ -63,6 +63,26 @@ func (f *Face) user(method, name, path string, handle handler) {
 	})
 }
 
+// either has a call answered to people, and to whoever carries out the run that it is about.
+func (f *Face) either(method, path string, handle, toRun handler) {
+	k := kinds()["meshBuildingBlockRun"]
+	f.mux.HandleFunc(method+" "+objects+"meshbuildingblockruns"+path, func(w http.ResponseWriter, r *http.Request) {
+		c := &call{face: f, request: r, out: w, ctx: r.Context(), kind: k}
+		who, err := f.who(r)
+		switch {
+		case err != nil:
+		case who.User != nil:
+			c.user = *who.User
+		case who.Claim != "":
+			c.serve(toRun, c.enterClaim(who.Claim))
+			return
+		default:
+			err = remuda.Fail(remuda.Forbidden, "this call is for people and their programs, and for whoever carries out the run")
+		}
+		c.serve(handle, err)
+	})
+}
+
 // run has a call of whoever carries out a run answered.
 func (f *Face) run(method, path string, handle handler) {
 	k := kinds()["meshBuildingBlockRun"]
@@ -81,7 +101,12 @@ func (c *call) enterRun() error {
 	if who.Claim == "" {
 		return remuda.Fail(remuda.Forbidden, "this call is for whoever carries out the run: use the run token that came with it")
 	}
-	c.claim = who.Claim
+	return c.enterClaim(who.Claim)
+}
+
+// enterClaim holds whoever carries out a claim to its own run.
+func (c *call) enterClaim(claim string) error {
+	c.claim = claim
 	place, err := c.door().Place(c.ctx)
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func (f *Face) addRoutes() {
 	f.user("GET", "meshBuildingBlockRun", "", listRuns)
 	f.user("POST", "meshBuildingBlockRun", "/create", claimRun)
 	f.user("GET", "meshBuildingBlockRun", "/{id}/logs", readLogs)
-	f.user("GET", "meshBuildingBlockRun", "/{id}", showRun)
+	f.either("GET", "/{id}", showRun, showOwnRun)
 	f.run("POST", "/{id}/status/source", registerSource)
 	f.run("PATCH", "/{id}/status/source/{source}", reportSource)
 	f.run("GET", "/{id}/plan", readPlan)

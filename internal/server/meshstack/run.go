@@ -264,6 +264,16 @@ func (c *call) runWords(r remuda.BlockRun) (run, error) {
 	}, nil
 }
 
+// showOwnRun is what whoever carries out a run may read of it: where it stands.
+func showOwnRun(c *call) (answer, error) {
+	r, err := c.door().Told(c.ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	words, err := c.runWords(r)
+	return ok(words), err
+}
+
 func showRun(c *call) (answer, error) {
 	r, err := c.blocks().Run(c.ctx, c.id())
 	if err != nil {

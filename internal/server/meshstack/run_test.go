@@ -9,9 +9,11 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // vendor is a workspace whose pool the vendor's runner serves, with a definition that it carries out.
@@ -373,8 +375,51 @@ func TestARunTokenSpeaksForItsOwnRunAlone(t *testing.T) {
 	if claim := one.token.ask("POST", kindRun, "v1", "/create?forRunnerUuid="+v.pool, nil); claim.status != 403 {
 		t.Errorf("a claim is answered %s", claim)
 	}
+	if own := one.token.ask("GET", kindRun, "v1", "/"+one.id, nil); own.status != 200 || own.text("status") != "IN_PROGRESS" && own.text("status") != "PENDING" {
+		t.Errorf("its own run is answered %s", own)
+	}
+	if other := one.token.ask("GET", kindRun, "v1", "/"+two.id, nil); other.status != 403 {
+		t.Errorf("another run is answered %s", other)
+	}
 	if person := v.ask("PATCH", kindRun, "v1", "/"+one.id+"/status/source/tofu", m{}); person.status != 403 {
 		t.Errorf("a person's report is answered %s", person)
+	}
+}
+
+func TestWhatTheFormatCannotSayFailsWithASentence(t *testing.T) {
+	v := newVendor(t, nil)
+	block := v.order()
+	run := v.claimed()
+	run.register("tofu")
+	run.patch(m{"status": "SUCCEEDED", "steps": []m{}})
+	v.settled(block, "SUCCEEDED")
+	script := v.send("POST", "/api/v1/blocks/"+block+"/runs", "application/json", m{"behavior": "MAINTENANCE", "script": "true"})
+	if script.status != 201 {
+		t.Fatalf("asking for maintenance is answered %s", script)
+	}
+	if none := v.claim(); none.status != 404 {
+		t.Errorf("the vendor's runner is given %s", none)
+	}
+	path := "/api/v1/runs/" + script.text("id")
+	for end := time.Now().Add(20 * time.Second); v.send("GET", path, "application/json", nil).text("status") != "failed"; {
+		if time.Now().After(end) {
+			t.Fatalf("the run is %s", v.send("GET", path, "application/json", nil))
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	if failed := v.send("GET", path, "application/json", nil); !strings.Contains(failed.text("detail"), "MAINTENANCE") {
+		t.Errorf("it failed with %s", failed)
+	}
+}
+
+func TestTooManyWrongLoginsAreHeldBack(t *testing.T) {
+	o := newOutpost(t)
+	held := got{}
+	for i := 0; i < 1200 && held.status != 429; i++ {
+		held = client{outpost: o}.send("POST", "/api/login", "application/json", fmt.Sprintf(`{"clientId": "x%d", "clientSecret": "y"}`, i))
+	}
+	if held.status != 429 || held.header.Get("Retry-After") == "" || held.text("detail") == "" {
+		t.Errorf("the last of many is answered %s", held)
 	}
 }
 
