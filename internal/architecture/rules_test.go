@@ -19,7 +19,6 @@ var onlyRules = []only{
 	{"database/sql", []string{"internal/store", "bench"}, "one package speaks to databases"},
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/postgrestest"}, "one package speaks to databases"},
 	{"github.com/pressly/goose", []string{"internal/store"}, "one package speaks to databases"},
-	{"github.com/georgysavva/scany", []string{"internal/store"}, "one package speaks to databases"},
 	{"gocloud.dev", []string{"internal/bucket"}, "one package speaks to buckets"},
 	{"go.yaml.in/yaml", []string{"internal/yaml"}, "strictness and positions are decided once"},
 	{"github.com/danielgtaylor/huma", []string{"internal/server"}, "the rules do not know HTTP"},
