@@ -24,7 +24,9 @@ const (
 )
 
 // IsPEM tells a key for ToRSA from one for To.
-func IsPEM(public []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(public), []byte("-----BEGIN ")) }
+func IsPEM(public []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(public), []byte("-----BEGIN "))
+}
 
 // CheckPEM says whether public is one that ToRSA can seal to: a PEM certificate or public key, RSA of 2048 bits or more.
 func CheckPEM(public []byte) error {
