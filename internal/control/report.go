@@ -39,7 +39,7 @@ func (d TaskDoor) Begin(ctx context.Context, b remuda.Begin) (remuda.Begun, erro
 		attempt := view.AttemptRow
 		if attempt.BegunAt != 0 {
 			begun.BegunAt = attempt.BegunAt.Time()
-			return nil
+			return t.Sign(ctx, attempt.RunnerID, []string{attempt.ID}, t.now)
 		}
 		if view.CancelRequested {
 			return remuda.Fail(remuda.Conflict, "the task was cancelled before it began; finish it as canceled")

@@ -195,6 +195,7 @@ func TestSignsOfLifeAreWrittenDownEveryFiveSecondsAtMost(t *testing.T) {
 			"a look at a stream": func() error { return second(agent.Stream(ctx, 0)) },
 			"a close":            func() error { return second(agent.CloseStream(ctx, 3, remuda.StreamClose{})) },
 			"steps":              func() error { return agent.Steps(ctx, nil) },
+			"a repeated begin":   func() error { return second(agent.Begin(ctx, remuda.Begin{})) },
 			"a sync": func() error {
 				return second(h.Sync(ctx, remuda.Sync{Holding: []string{claim.ID}, Draining: true}))
 			},
