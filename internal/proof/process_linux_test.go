@@ -21,11 +21,13 @@ func eachProcess(visit func(pid int, dir string)) {
 	}
 }
 
-// killAgents kills those task-agents that are chosen.
+// killAgents kills those task-agents that are chosen. A runner is the same binary, with a word behind its name.
 func killAgents(chosen func() bool) (killed int) {
 	eachProcess(func(pid int, dir string) {
 		exe, _ := os.Readlink(filepath.Join(dir, "exe"))
-		if exe == filepath.Join(bin, "remuda-agent") && chosen() && syscall.Kill(pid, syscall.SIGKILL) == nil {
+		command, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		agent := exe == filepath.Join(bin, "remuda-agent") && bytes.Count(command, []byte{0}) == 1
+		if agent && chosen() && syscall.Kill(pid, syscall.SIGKILL) == nil {
 			killed++
 		}
 	})
@@ -99,7 +101,10 @@ func present() map[int]bool {
 // leftovers are what should not be there when all tasks have ended and their runners are gone.
 func leftovers(dir string, attempts map[string]bool, before map[int]bool) (found []string) {
 	for _, p := range processesOf(dir) {
-		found = append(found, describe(p))
+		// One without a command line is ending, as backends of a database do whose first process was killed.
+		if text := describe(p); !strings.HasSuffix(text, ": ") {
+			found = append(found, text)
+		}
 	}
 	ours := uidsOf(dir)
 	eachProcess(func(pid int, at string) {
