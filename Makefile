@@ -144,7 +144,7 @@ prove: deps ## kill everything that can be killed for a minute each, fill disks,
 	REMUDA_TEST_DATABASE=postgres CGO_ENABLED=0 go test -count=1 -timeout 20m ./internal/control
 
 # Without the race detector many more seeds are tried in the same time.
-SEEDS ?= 5000
+SEEDS ?= 1000
 .PHONY: simulate
 simulate: ## try the simulation's seeds and its broken rules, without the race detector: SEEDS=50000 for more
 	REMUDA_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/simulation
