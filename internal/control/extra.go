@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -69,40 +68,7 @@ func (d UserDoor) FoundOrganization(ctx context.Context, name string, extra remu
 
 // DissolveOrganization deletes an organization with its namespace. It refuses while either is used.
 func (d UserDoor) DissolveOrganization(ctx context.Context, name string) error {
-	d.deletes = true
-	if err := d.onlyAdmin("deleting an organization", remuda.Everywhere(remuda.PermitOrganizationDelete)); err != nil {
-		return err
-	}
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
-		row, err := d.organization(ctx, t, name, remuda.RoleAdmin)
-		if err != nil {
-			return err
-		}
-		views, err := t.Organizations(ctx, row.ID, Span{Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(views) == 1 && views[0].Namespace != "" {
-			if err := t.dropNamespace(ctx, views[0].Namespace); err != nil {
-				return err
-			}
-		}
-		tasks, err := t.Tasks(ctx, TaskQuery{Organization: row.ID, Span: Span{Limit: 1}})
-		if err != nil {
-			return err
-		}
-		if len(tasks) > 0 {
-			return remuda.Fail(remuda.Conflict, "organization "+name+" has tasks; they are kept as its history")
-		}
-		if err := t.event(ctx, "organization.deleted", row.ID, name, ""); err != nil {
-			return err
-		}
-		err = t.Delete(ctx, &row)
-		if errors.Is(err, remuda.Conflict) {
-			return remuda.Fail(remuda.Conflict, "organization "+name+" has definitions or building blocks; delete them first")
-		}
-		return err
-	})
+	return d.deleteOrganization(ctx, name, func(t *transition, namespace string) error { return t.dropNamespace(ctx, namespace) })
 }
 
 // dropNamespace deletes a namespace that has no classes.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -150,6 +151,13 @@ func (d UserDoor) ChangeOrganization(ctx context.Context, name string, c Organiz
 
 // DeleteOrganization refuses while it owns a namespace or has tasks.
 func (d UserDoor) DeleteOrganization(ctx context.Context, name string) error {
+	return d.deleteOrganization(ctx, name, func(_ *transition, namespace string) error {
+		return remuda.Fail(remuda.Conflict, "organization "+name+" owns the namespace "+namespace+"; delete or transfer that first")
+	})
+}
+
+// deleteOrganization deletes one that has no tasks; drop decides what becomes of the namespace that it owns.
+func (d UserDoor) deleteOrganization(ctx context.Context, name string, drop func(t *transition, namespace string) error) error {
 	d.deletes = true
 	if err := d.onlyAdmin("deleting an organization", remuda.Everywhere(remuda.PermitOrganizationDelete)); err != nil {
 		return err
@@ -164,7 +172,9 @@ func (d UserDoor) DeleteOrganization(ctx context.Context, name string) error {
 			return err
 		}
 		if len(views) == 1 && views[0].Namespace != "" {
-			return remuda.Fail(remuda.Conflict, "organization "+name+" owns the namespace "+views[0].Namespace+"; delete or transfer that first")
+			if err := drop(t, views[0].Namespace); err != nil {
+				return err
+			}
 		}
 		tasks, err := t.Tasks(ctx, TaskQuery{Organization: row.ID, Span: Span{Limit: 1}})
 		if err != nil {
@@ -176,7 +186,11 @@ func (d UserDoor) DeleteOrganization(ctx context.Context, name string) error {
 		if err := t.event(ctx, "organization.deleted", row.ID, row.Name, ""); err != nil {
 			return err
 		}
-		return t.Delete(ctx, &row)
+		err = t.Delete(ctx, &row)
+		if errors.Is(err, remuda.Conflict) {
+			return remuda.Fail(remuda.Conflict, "organization "+name+" has definitions or building blocks; delete them first")
+		}
+		return err
 	})
 }
 

@@ -249,6 +249,9 @@ func realTofu(t *testing.T) string {
 	done(t, err)
 	program := filepath.Join(cache, "remuda", "tools", "opentofu-1.10.10", "tofu")
 	if _, err := os.Stat(program); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("there is no OpenTofu at %s: make tools", program)
+		}
 		t.Skipf("NOT TRIED WITH THE REAL OPENTOFU: %s is not there; build it with 'make tools'", program)
 	}
 	return program

@@ -1,6 +1,7 @@
 package meshstack
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -144,11 +145,7 @@ func deleteIntegration(c *call) (answer, error) {
 }
 
 func listIntegrations(c *call) (answer, error) {
-	workspace := c.query("ownedByWorkspace")
-	if workspace == "" {
-		workspace = c.query("workspaceIdentifier")
-	}
-	organization, err := c.organization(workspace)
+	organization, err := c.organization(cmp.Or(c.query("ownedByWorkspace"), c.query("workspaceIdentifier")))
 	if err != nil {
 		return answer{}, err
 	}

@@ -1,6 +1,7 @@
 package meshstack
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -116,11 +117,7 @@ func deleteRunner(c *call) (answer, error) {
 }
 
 func listRunners(c *call) (answer, error) {
-	workspace := c.query("ownedByWorkspace")
-	if workspace == "" {
-		workspace = c.query("workspaceIdentifier")
-	}
-	organization, err := c.organization(workspace)
+	organization, err := c.organization(cmp.Or(c.query("ownedByWorkspace"), c.query("workspaceIdentifier")))
 	if err != nil {
 		return answer{}, err
 	}
