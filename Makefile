@@ -26,6 +26,11 @@ LINT_PACKAGE := github.com/golangci/golangci-lint/v2
 LINT_VERSION := $(shell awk '$$1 == "$(LINT_PACKAGE)" { print $$2 }' tools/go.mod)
 LINT = $(CACHE)/golangci-lint-$(LINT_VERSION)-$(shell go env GOVERSION)/golangci-lint
 
+# What turns the templates of pages into Go, built likewise.
+TEMPL_PACKAGE := github.com/a-h/templ
+TEMPL_VERSION := $(shell awk '$$1 == "$(TEMPL_PACKAGE)" { print $$2 }' tools/go.mod)
+TEMPL = $(CACHE)/templ-$(TEMPL_VERSION)/templ
+
 # What tests speak S3 to. Its version stands in internal/s3test, too.
 VERSITYGW_VERSION := v1.8.0
 VERSITYGW = $(CACHE)/versitygw-$(VERSITYGW_VERSION)/versitygw
@@ -41,6 +46,10 @@ build: ## build bin/remuda and bin/remuda-agent
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/remuda ./cmd/remuda-agent
 
+.PHONY: pages
+pages: $(TEMPL) ## write the Go of the pages from their templates
+	$(TEMPL) generate -path internal/server/ui
+
 .PHONY: openapi
 openapi: build ## write docs/openapi.yaml from the code
 	bin/remuda openapi > docs/openapi.yaml.new
@@ -54,7 +63,7 @@ format: ## format all Go code
 
 # Quick and cheap ones first: the sooner it fails, the better.
 .PHONY: check
-check: check-format check-changelog check-tidy check-imports check-openapi check-size check-vet lint ## format, go.mod, imports, OpenAPI, agent's size, vet for every platform, lint
+check: check-format check-changelog check-tidy check-imports check-pages check-openapi check-size check-vet lint ## format, go.mod, imports, OpenAPI, agent's size, vet for every platform, lint
 
 .PHONY: check-format
 check-format:
@@ -76,6 +85,14 @@ check-tidy:
 .PHONY: check-imports
 check-imports:
 	go test ./internal/architecture
+
+.PHONY: check-pages
+check-pages: $(TEMPL)
+	@before=$$(cat $$(find internal/server/ui -name '*_templ.go' | sort) | sha256sum); \
+	$(TEMPL) generate -path internal/server/ui; \
+	[ "$$before" = "$$(cat $$(find internal/server/ui -name '*_templ.go' | sort) | sha256sum)" ] || { \
+		echo "the Go of some pages was not what their templates say; it is now: commit it"; exit 1; \
+	}
 
 .PHONY: check-openapi
 check-openapi: build
@@ -105,6 +122,11 @@ $(LINT):
 	@test -n '$(LINT_VERSION)' || { echo "tools/go.mod does not name $(LINT_PACKAGE)"; exit 1; }
 	@mkdir -p $(@D)
 	cd tools && CGO_ENABLED=0 nice go build -trimpath -o $@.$$$$ $(LINT_PACKAGE)/cmd/golangci-lint && mv $@.$$$$ $@
+
+$(TEMPL):
+	@test -n '$(TEMPL_VERSION)' || { echo "tools/go.mod does not name $(TEMPL_PACKAGE)"; exit 1; }
+	@mkdir -p $(@D)
+	cd tools && CGO_ENABLED=0 nice go build -trimpath -o $@.$$$$ $(TEMPL_PACKAGE)/cmd/templ && mv $@.$$$$ $@
 
 # What runs of building blocks are tested with, and a provider of our own for them. The versions stand in
 # internal/tofu/main_test.go, too; the provider is built again when its source changes.
@@ -199,6 +221,7 @@ plot: ## draw how long tasks wait under load, from what bench measured: docs/lat
 #   gcc, libc6-dev   the race detector links with C
 #   procps           ps tells what a step inherited
 #   postgresql       the other database; its server need not run
+#   chromium         pages are tested in a real browser
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo -n)
 APT_UPDATE ?= apt-get -q update
 
@@ -214,6 +237,7 @@ deps: ## install on Debian what the tests need, or name what is missing
 	fi; \
 	if ! command -v "$$(go env CC)" >/dev/null; then missing="$$missing gcc libc6-dev"; \
 	elif ! echo '#include <stdlib.h>' | $$(go env CC) -E - >/dev/null 2>&1; then missing="$$missing libc6-dev"; fi; \
+	if ! [ -x /usr/bin/chromium ]; then missing="$$missing chromium"; fi; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	sudo=''; \
 	if [ "$$(id -u)" != 0 ]; then sudo='sudo -n'; fi; \

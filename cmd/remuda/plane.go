@@ -153,11 +153,11 @@ func assemble(ctx context.Context, o planeOptions, kept *store.Store, log *slog.
 	if err != nil {
 		return nil, err
 	}
-	pages, err := ui.New(ui.Options{Plane: rules, Log: log, Version: version, SecureCookies: o.secureCookies})
+	building := blocks.New(blocks.Options{Plane: rules, Store: kept, Keys: keys, Log: log, Redact: meshstack.Redact})
+	pages, err := ui.New(ui.Options{Plane: rules, Blocks: building, Log: log, Version: version, SecureCookies: o.secureCookies})
 	if err != nil {
 		return nil, err
 	}
-	building := blocks.New(blocks.Options{Plane: rules, Store: kept, Keys: keys, Log: log, Redact: meshstack.Redact})
 	served := server.New(server.Options{Plane: rules, Blocks: building, Log: log, Version: version, Home: pages, OpenMetrics: o.openMetrics, Limits: o.limits.server()})
 	served.Mount(meshstack.New(meshstack.Options{Plane: rules, Blocks: building, Door: served, Log: log, Ignored: served.Ignored}), meshstack.Patterns()...)
 	return &plane{store: kept, rules: rules, blocks: building, adminToken: token, server: served}, nil

@@ -102,6 +102,11 @@ func TestEachRuleBites(t *testing.T) {
 			want: "adapters never import each other",
 		},
 		{
+			name: "two parts of the pages that know each other",
+			tree: imports{"./internal/server/ui/task": {"./internal/server/ui/block"}},
+			want: "adapters never import each other",
+		},
+		{
 			name: "a main package that is imported",
 			tree: imports{"./internal/server": {"./cmd/remuda"}},
 			want: "nothing imports a main package",

@@ -118,6 +118,12 @@ func (d UserDoor) may(organizationID string, role remuda.Role, noun, name string
 	}
 }
 
+// May says whether the user has a role in an organization, which is named. It is for what shows people what they can do:
+// each method asks for itself.
+func (d UserDoor) May(organization string, role remuda.Role) bool {
+	return d.user.Admin || d.user.Permissions == nil && organization != "" && organization == d.user.Organization && rank(d.user.Role) >= rank(role)
+}
+
 // stillIn says whether the token that opened the door still does, to whoever holds it open for long.
 func (d UserDoor) stillIn(ctx context.Context) error {
 	if d.user.Token == "" {

@@ -187,9 +187,17 @@ func strangers(t *testing.T) string {
 	return fmt.Sprintf(`{"tokens": ["rmd_cls_wrong"], "name": "two", "public_key": %s}`, public)
 }
 
+// homeOf is what browsers are shown by one handler.
+type homeOf struct{ http.Handler }
+
+// Patterns are one of each kind.
+func (homeOf) Patterns() (pages, streams []string) {
+	return []string{"GET /{$}", "GET /assets/{file}", "POST /sign-in"}, []string{"GET /live/{$}"}
+}
+
 func TestSigningInIsBounded(t *testing.T) {
 	w := newTown(t)
-	home := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	home := homeOf{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusUnauthorized) })}
 	s := New(Options{Plane: w.plane, Log: w.server.log, Home: home})
 	s.gate.wrong = newPace(1, 2)
 	for _, want := range []int{401, 401, 429} {

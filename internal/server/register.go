@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"reflect"
 	"slices"
@@ -179,32 +180,80 @@ func (s *Server) plain(pattern, id, content string, handle http.HandlerFunc) {
 }
 
 // pages registers what people's browsers see; it is not part of the API.
-func (s *Server) pages(handler http.Handler, patterns ...string) {
-	for _, pattern := range patterns {
-		method, path, _ := strings.Cut(pattern, " ")
-		s.routes = append(s.routes, &route{method: method, path: path, door: anyone, page: true})
-		guarded := handler
-		switch pattern {
-		case "GET /{$}":
-			guarded = s.listing(handler)
-		case "POST /sign-in":
-			guarded = s.signingIn(handler)
+func (s *Server) pages(home Home) {
+	pages, streams := home.Patterns()
+	for _, pattern := range pages {
+		guarded := s.browsed(home)
+		if pattern == "POST /sign-in" {
+			guarded = s.signingIn(guarded)
 		}
-		s.mux.Handle(pattern, guarded)
+		s.handlePage(pattern, guarded)
+	}
+	for _, pattern := range streams {
+		s.handlePage(pattern, s.watched(home))
 	}
 }
 
-// listing has a page that shows lists read them as others do.
-func (s *Server) listing(page http.Handler) http.Handler {
+func (s *Server) handlePage(pattern string, handler http.Handler) {
+	method, path, _ := strings.Cut(pattern, " ")
+	s.routes = append(s.routes, &route{method: method, path: path, door: anyone, page: true})
+	s.mux.Handle(pattern, handler)
+}
+
+// browser is whose requests share one bound: those of a session, or of an address when there is none. The session is not
+// looked at otherwise.
+func browser(r *http.Request) string {
+	digest := sha256.Sum256([]byte(r.Header.Get("Cookie")))
+	if r.Header.Get("Cookie") == "" {
+		return "browser/" + origin(r)
+	}
+	return "browser/" + string(digest[:16])
+}
+
+// browsed bounds a page as all other requests are: by who asks, by how long it may wait for the store, and among those
+// that read lists, since most pages show some.
+func (s *Server) browsed(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/assets/") {
+			page.ServeHTTP(w, r)
+			return
+		}
+		leave := s.requests.take(browser(r), s.limits.TokenRequests)
+		if leave == nil {
+			s.refuse(w.(*responder), limited(reasonRequests, "too many pages are being loaded by this browser already; wait for one of them", time.Second))
+			return
+		}
+		defer leave()
 		ctx, cancel := context.WithTimeout(r.Context(), s.workTime)
 		defer cancel()
-		leave, err := s.lists.await(ctx)
+		unlist, err := s.lists.await(ctx)
 		if err != nil {
 			s.refuse(w.(*responder), failed(r.Context(), err))
 			return
 		}
+		defer unlist()
+		page.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// watched is a page that is kept up to date, or an output that is followed: as other streams it has a place among all and
+// among those of its browser, and ends when the server stops.
+func (s *Server) watched(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leave := s.streams.take(browser(r), s.limits.TokenStreams)
+		if leave == nil {
+			s.refuse(w.(*responder), limited(reasonStreams, "too many pages are open in this browser already; close some", time.Second))
+			return
+		}
 		defer leave()
+		free, err := s.followers.take()
+		if err != nil {
+			s.refuse(w.(*responder), problemOf(err))
+			return
+		}
+		defer free()
+		ctx, end := s.untilClosing(r.Context())
+		defer end()
 		page.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

@@ -85,7 +85,7 @@ func addRoutes(s *Server) {
 	s.plain("GET /metrics", "metrics", plainText, s.showMetrics)
 
 	if s.options.Home != nil {
-		s.pages(s.options.Home, "GET /{$}", "GET /style.css", "POST /sign-in", "POST /sign-out")
+		s.pages(s.options.Home)
 	}
 	s.mux.HandleFunc("/", s.elsewhere)
 }

@@ -28,14 +28,22 @@ type Options struct {
 	// Blocks are the rules of building blocks; their calls fail without.
 	Blocks *blocks.Rules
 
-	// Home answers GET / and what else browsers ask for; nothing is there when it is nil.
-	Home http.Handler
+	// Home is what browsers are shown; nothing is there when it is nil.
+	Home Home
 
 	// OpenMetrics shows /metrics to everybody. Without it an admin token is asked for, since the names of classes,
 	// and how busy they are, are nobody else's business.
 	OpenMetrics bool
 
 	Limits Limits
+}
+
+// Home is what browsers are shown.
+type Home interface {
+	http.Handler
+	// Patterns are the addresses that it answers, such as "GET /{$}": those that answer at once, and those whose answers
+	// take as long as somebody looks.
+	Patterns() (pages, streams []string)
 }
 
 // Server answers HTTP requests. Make one with New; Serve runs it on a listener.
