@@ -65,8 +65,9 @@ type View struct {
 	Area  Area   // the entry of the menu that it belongs to
 	Trail []Link // the pages above it, outermost first
 	Body  templ.Component
-	Still bool // it does not change while somebody looks, such as a form that is being filled in
-	Code  int  // 200 when 0
+	Files []string // of assets, that the page needs beside the usual ones: style sheets and scripts
+	Still bool     // it does not change while somebody looks, such as a form that is being filled in
+	Code  int      // 200 when 0
 }
 
 // Link leads to a page.
