@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,6 +40,10 @@ func load(ctx context.Context, s *site, n sizes) ([]figure, error) {
 	rows := [][]string{{"database", "submits_per_second", "p50_ms", "p99_ms"}}
 	for _, rate := range n.rates {
 		waits, err := s.submitAt(ctx, rate, n.loaded, claimed)
+		if errors.Is(err, remuda.Limited) { // as many submissions are under way as may be: it cannot keep up any more
+			figures = append(figures, figure{fmt.Sprintf("submit → claim at %d/s", rate), "not sustained", "", s.database()})
+			break
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -1,5 +1,5 @@
 // Command bench measures the figures that docs/performance.md promises, with real processes on loopback: a control
-// plane on SQLite, a machine runner, its agents. It builds what it measures, prints a table, and stops by itself.
+// plane on SQLite, a machine runner, its agents. It builds what it measures, prints each figure when it has it, and stops by itself.
 //
 // Absolute times depend on the machine; beside each stands what the same machine does without Remuda, measured in the
 // same run.
@@ -7,13 +7,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -99,50 +99,59 @@ func run(ctx context.Context, s settings) error {
 			rates: []int{10, 100}, loaded: 2 * time.Second, herd: 500, queued: 20_000, finished: 20_000, idle: 2 * time.Second,
 		}
 	}
-	table := tabwriter.NewWriter(os.Stdout, 2, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "figure\tmeasured\tgoal\tbeside it")
+	table := lines{os.Stdout}
+	table.print("figure", "measured", "goal", "beside it")
+	var failed []error
 	if !strings.HasPrefix("postgres", s.on) || s.on == "" {
-		if err := takeAll(ctx, s, n, onSQLite, nil, table); err != nil {
-			return err
-		}
+		failed = append(failed, takeAll(ctx, s, n, onSQLite, nil, table))
 	}
 	if strings.HasPrefix("postgres", s.on) {
 		server, err := startPostgres(ctx)
 		if err != nil {
-			fmt.Fprintf(table, "PostgreSQL\tnot measured: %s\t\t\n", err)
-			return table.Flush()
+			table.print("PostgreSQL", "not measured: "+err.Error(), "", "")
+			return errors.Join(failed...)
 		}
 		defer server.stop()
-		if err := takeAll(ctx, s, n, onPostgres, server, table); err != nil {
-			return err
-		}
+		failed = append(failed, takeAll(ctx, s, n, onPostgres, server, table))
 	}
-	return table.Flush()
+	return errors.Join(failed...)
+}
+
+// lines are a table whose lines are seen as soon as they are known: all of them take many minutes.
+type lines struct{ to io.Writer }
+
+func (l lines) print(what, measured, goal, beside string) {
+	fmt.Fprintf(l.to, "%-66s  %-28s  %-24s  %s\n", what, measured, goal, beside)
 }
 
 // takeAll takes the figures of one database.
-func takeAll(ctx context.Context, s settings, n sizes, on databases, server *postgresServer, table io.Writer) error {
+func takeAll(ctx context.Context, s settings, n sizes, on databases, server *postgresServer, table lines) error {
 	here, err := openSite(ctx, server)
 	if err != nil {
 		return err
 	}
 	defer here.close()
 	here.figures = s.figures
+	var failed []error
 	for _, m := range measures() {
 		if !strings.HasPrefix(m.name, s.only) || m.on&on == 0 {
 			continue
 		}
 		figures, err := m.take(ctx, here, n)
-		if err != nil {
-			return fmt.Errorf("measure %s on %s: %w\n%s", m.name, here.database(), err, here.log())
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil { // the others are worth having all the same
+			table.print(m.name, "not measured", "", "")
+			failed = append(failed, fmt.Errorf("measure %s on %s: %w\n%s", m.name, here.database(), err, here.log()))
 		}
 		for _, f := range figures {
 			what := f.what
 			if m.on == onSQLite|onPostgres {
 				what += ", " + here.database()
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", what, f.measured, f.goal, f.beside)
+			table.print(what, f.measured, f.goal, f.beside)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
