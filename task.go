@@ -124,6 +124,8 @@ type Task struct {
 	RetryOf          string     `json:"retry_of,omitempty" doc:"The task that this one repeats"`
 	ConcurrencyGroup string     `json:"concurrency_group,omitempty" doc:"The group of its project of which only so many run at once"`
 	Capabilities     []string   `json:"capabilities,omitempty" doc:"What a runner must have to take it"`
+	RunnerID         string     `json:"runner_id,omitempty" doc:"The runner of its present or last attempt"`
+	Runner           string     `json:"runner,omitempty" doc:"That runner's name"`
 	SubmittedAt      time.Time  `json:"submitted_at"`
 	StartedAt        *time.Time `json:"started_at,omitempty" doc:"When its present or last attempt was claimed"`
 	EndedAt          *time.Time `json:"ended_at,omitempty"`

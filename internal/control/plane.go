@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -299,6 +300,16 @@ func (p *Plane) writeIn(ctx context.Context, scope Scope, actor string, change f
 
 // newID makes ids that sort by the time at which they were made.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// firstIDOf is an id that comes before all that are made at a time or later; empty for no time. An id begins with the
+// milliseconds of its time (RFC 9562, section 5.7), so what is newest can be found without looking at the rest.
+func firstIDOf(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	ms := uint64(max(0, t.UnixMilli()))
+	return fmt.Sprintf("%08x-%04x-7000-8000-000000000000", ms>>16, ms&0xffff)
+}
 
 // orAbsent says in words what was not found.
 func orAbsent(err error, noun, name string) error {

@@ -303,6 +303,8 @@ type TaskView struct {
 	Group          string `db:"concurrency_group"`
 	ReaderID       string `db:"reader_id"`    // its job's
 	LastSignAt     Micros `db:"last_sign_at"` // of the live attempt, zero when there is none
+	RunnerID       string `db:"runner_id"`    // of the live or last attempt
+	Runner         string `db:"runner"`       // its name
 }
 
 // GroupTask is a task of a group that has not ended, with its job's name.

@@ -105,6 +105,10 @@ type View interface {
 	RunnerStates(ctx context.Context, class string, since, now Micros) ([]RunnerState, error)
 	// RunnerCounts counts all runners that were seen since a time and have not gone, by what one sees of them.
 	RunnerCounts(ctx context.Context, since, now Micros) ([]RunnerCount, error)
+	// ClassRunnerCounts counts those of some classes so.
+	ClassRunnerCounts(ctx context.Context, classes []string, since, now Micros) ([]ClassRunnerCount, error)
+	// RunnerAttempts are those of a runner that are live, or those that are over, without their steps.
+	RunnerAttempts(ctx context.Context, runner string, live bool, p Span) ([]RunnerAttemptView, error)
 	// RunnerClasses are the ids of the classes that a runner may claim from: those of tokens that were not revoked.
 	RunnerClasses(ctx context.Context, runner string) ([]string, error)
 	// RunnerOwners are the ids of the organizations whose classes a runner serves.
@@ -230,6 +234,7 @@ type TokenQuery struct {
 // RunnerQuery asks for runners; Organization is the id of the owner of a class that they serve.
 type RunnerQuery struct {
 	ID, ClassID, Organization string
+	TokenID                   string // registered with this class token
 	Since                     Micros // seen since
 	Span
 }
@@ -238,6 +243,7 @@ type RunnerQuery struct {
 type TaskQuery struct {
 	Organization, Project, ClassID, JobID, Search string
 	States                                        []remuda.State
+	From                                          string // only those with this id or a later one
 	Span
 }
 

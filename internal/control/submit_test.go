@@ -265,3 +265,17 @@ func TestATaskThatNoRunnerTakesFailsAfterItsQueueTimeout(t *testing.T) {
 		}
 	})
 }
+
+func TestTasksAreFoundByWhenTheyWereSubmitted(t *testing.T) {
+	r := newRanch(t)
+	ctx := t.Context()
+	count := func(since time.Time) int {
+		found, err := r.admin.Tasks(ctx, control.TaskFilter{Since: since}, control.PageQuery{})
+		done(t, err)
+		return len(found.Items)
+	}
+	got(r.admin.Submit(ctx, remuda.Submission{ResourceClass: "acme/linux", Job: &remuda.Job{Steps: []remuda.JobStep{{Run: &remuda.Run{Command: "true"}}}}}, ""))(t)
+	for since, want := range map[time.Time]int{{}: 1, time.Now().Add(-time.Hour): 1, time.Now().Add(time.Hour): 0, time.Unix(0, 0): 1} {
+		same(t, "since "+since.String(), want, count(since))
+	}
+}

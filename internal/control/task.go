@@ -15,6 +15,7 @@ type TaskFilter struct {
 	Organization, Project, ResourceClass, JobID string
 	States                                      []remuda.State
 	Search                                      string
+	Since                                       time.Time // submitted at this time or later; from the first on when zero
 }
 
 func wordsOfTask(t TaskView) remuda.Task {
@@ -26,8 +27,8 @@ func wordsOfTask(t TaskView) remuda.Task {
 		Timeout: t.Timeout, QueueTimeout: t.QueueTimeout, LostAfter: t.LostAfter, CancelGrace: t.CancelGrace,
 		MaxAttempts: t.MaxAttempts, RetryInterrupted: t.RetryInterrupted,
 		CancelRequested: t.CancelRequested && !t.State.Ended(), RetryOf: t.RetryOf,
-		ConcurrencyGroup: t.Group,
-		SubmittedAt:      t.SubmittedAt.Time(), StartedAt: t.StartedAt.optional(), EndedAt: t.EndedAt.optional(),
+		ConcurrencyGroup: t.Group, RunnerID: t.RunnerID, Runner: t.Runner,
+		SubmittedAt: t.SubmittedAt.Time(), StartedAt: t.StartedAt.optional(), EndedAt: t.EndedAt.optional(),
 		OutputRemovedAt: t.OutputRemovedAt.optional(),
 	}
 	if t.Capabilities != "" {
@@ -77,7 +78,7 @@ func (d UserDoor) Tasks(ctx context.Context, f TaskFilter, q PageQuery) (remuda.
 		return remuda.Page[remuda.Task]{}, err
 	}
 	span := q.span()
-	query := TaskQuery{Organization: only, JobID: f.JobID, States: f.States, Search: f.Search, Span: span}
+	query := TaskQuery{Organization: only, JobID: f.JobID, States: f.States, Search: f.Search, From: firstIDOf(f.Since), Span: span}
 	var rows []TaskView
 	err = d.p.store.Read(ctx, func(v View) error {
 		if err := d.narrow(ctx, v, f, &query); err != nil {

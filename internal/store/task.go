@@ -9,10 +9,12 @@ import (
 )
 
 const tasks = `select t.*, o.name as organization, p.name as project, n.name || '/' || c.name as class,
-	j.implementation, j.reader_id, coalesce(a.last_sign_at, 0) as last_sign_at, coalesce(g.name, '') as concurrency_group
+	j.implementation, j.reader_id, coalesce(a.last_sign_at, 0) as last_sign_at, coalesce(g.name, '') as concurrency_group,
+	coalesce(a.runner_id, '') as runner_id, coalesce(r.name, '') as runner
 	from tasks t join organizations o on o.id = t.organization_id join projects p on p.id = t.project_id
 	join resource_classes c on c.id = t.class_id join namespaces n on n.id = c.namespace_id join jobs j on j.id = t.job_id
-	left join attempts a on a.id = t.attempt_id left join groups g on g.id = t.group_id`
+	left join attempts a on a.id = t.attempt_id left join groups g on g.id = t.group_id
+	left join runners r on r.id = a.runner_id`
 
 func (v view) TaskView(_ context.Context, id string) (row control.TaskView, err error) {
 	return row, v.row(&row, v.locked(tasks+` where t.id = $1`, " of t"), id)
@@ -41,6 +43,7 @@ func (v view) Tasks(_ context.Context, f control.TaskQuery) (rows []control.Task
 	c.where("t.project_id = $?", f.Project)
 	c.where("t.class_id = $?", f.ClassID)
 	c.where("t.job_id = $?", f.JobID)
+	c.where("t.id >= $?", f.From)
 	in(&c, "t.state", f.States)
 	if f.Search != "" {
 		escaped := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(f.Search))

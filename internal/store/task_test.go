@@ -42,6 +42,7 @@ func tasksAreListed(t *testing.T, s control.Store) {
 	want(t, "in a state", list(control.TaskQuery{States: []remuda.State{remuda.Failed}}), failed)
 	want(t, "in states", list(control.TaskQuery{States: []remuda.State{remuda.Failed, remuda.Queued}}), others, elsewhere, failed, named, plain)
 	want(t, "in no such state", list(control.TaskQuery{States: []remuda.State{remuda.Skipped}}))
+	want(t, "from one on", list(control.TaskQuery{From: failed}), others, elsewhere, failed)
 	want(t, "after one", list(control.TaskQuery{Span: control.Span{After: failed}}), named, plain)
 	for search, found := range map[string][]string{
 		"sure": {named}, "%_S": {named}, `\T`: {named}, "a%k": nil, "_": {named}, "TASK": {others, elsewhere, failed, plain}, "'": nil,
@@ -53,13 +54,15 @@ func tasksAreListed(t *testing.T, s control.Store) {
 func tasksHaveNames(t *testing.T, s control.Store) {
 	ctx, w := t.Context(), newTown(t, s)
 	row := w.queue(t, nil)
-	attempt := control.AttemptRow{ID: newID(), TaskID: row.ID, Number: 1, LastSignAt: 77}
+	runner := control.RunnerRow{ID: newID(), Name: "web-1", PublicKey: []byte("key"), TokenHash: []byte("hash")}
+	insert(t, s, &runner)
+	attempt := control.AttemptRow{ID: newID(), TaskID: row.ID, Number: 1, LastSignAt: 77, RunnerID: runner.ID}
 	insert(t, s, &attempt)
 	row.AttemptID = attempt.ID
 	write(t, s, func(tx control.Tx) error { return tx.Update(ctx, &row, "attempt_id") })
 	wanted := control.TaskView{
 		TaskRow: row, Organization: w.organization.Name, Project: w.project.Name, Class: w.namespace.Name + "/" + w.class.Name,
-		Implementation: "job", LastSignAt: 77,
+		Implementation: "job", LastSignAt: 77, RunnerID: runner.ID, Runner: "web-1",
 	}
 	one := read(t, s, func(v control.View) (control.TaskView, error) { return v.TaskView(ctx, row.ID) })
 	list := read(t, s, func(v control.View) ([]control.TaskView, error) {
