@@ -8,10 +8,10 @@ import (
 	"github.com/remuda-dev/remuda"
 )
 
-// RunnerFilter asks for runners of a class, an organization or in a state.
+// RunnerFilter asks for runners of a class, an organization, in a state, or that registered with a class token, by its id.
 type RunnerFilter struct {
-	ResourceClass, Organization string
-	State                       remuda.RunnerState
+	ResourceClass, Organization, Token string
+	State                              remuda.RunnerState
 }
 
 func (p *Plane) wordsOfRunner(now time.Time) func(RunnerView) remuda.Runner {
@@ -85,7 +85,7 @@ func (d UserDoor) Runners(ctx context.Context, f RunnerFilter, q PageQuery) (rem
 	if err != nil {
 		return remuda.Page[remuda.Runner]{}, err
 	}
-	query := RunnerQuery{Organization: only, Span: span}
+	query := RunnerQuery{Organization: only, TokenID: f.Token, Span: span}
 	if f.State != remuda.RunnerLost {
 		query.Since = micros(now.Add(-lostRunnerAfter))
 	}

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/remuda-dev/remuda/internal/control"
+
 // OlderVersion lets tests compare versions.
 var OlderVersion = olderVersion
 
@@ -19,4 +21,9 @@ func (s *Store) Outage() bool {
 func ClaimTexts(lane string, classes, capabilities []string, most int) (texts []string, args [][]any) {
 	lanes, asked := view{&query{shapes: shapes{}}}.lanesText(classes, capabilities, most)
 	return []string{lanes, headsOfLane}, [][]any{asked, {lane, most}}
+}
+
+// RunnerAttemptsText is how the attempts of a runner are found.
+func RunnerAttemptsText(runner string, live bool, p control.Span) (text string, args []any) {
+	return runnerAttempts(runner, live, p)
 }

@@ -164,6 +164,7 @@ func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.
 	}
 	c.where(`exists (select 1 from runner_classes x join tokens t on t.id = x.token_id
 		where x.runner_id = r.id and x.class_id = $? and t.revoked_at = 0)`, f.ClassID)
+	c.where(`exists (select 1 from runner_classes x where x.runner_id = r.id and x.token_id = $?)`, f.TokenID)
 	c.where(`exists (select 1 from runner_classes x join resource_classes k on k.id = x.class_id
 		join namespaces m on m.id = k.namespace_id where x.runner_id = r.id and m.organization_id = $?)`, f.Organization)
 	return rows, v.all(&rows, `select r.*,
