@@ -118,6 +118,7 @@ type Event struct {
 	Actor        string    `json:"actor" doc:"Who did it"`
 	Detail       string    `json:"detail,omitempty"`
 	At           time.Time `json:"at"`
+	Address      string    `json:"address,omitempty" doc:"From where it was asked for; told to admins alone, and absent of what nobody asked for"`
 }
 
 // Page is one part of a list, and where the next one starts.

@@ -52,7 +52,7 @@ func (d UserDoor) ChangeAPIKey(ctx context.Context, id string, c remuda.Token) (
 		return remuda.Token{}, err
 	}
 	var view TokenView
-	err = d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err = d.write(ctx, func(t *transition) error {
 		if view, err = d.apiKeyView(ctx, t, id, remuda.RoleAdmin); err != nil {
 			return err
 		}

@@ -28,6 +28,9 @@ func (p *Plane) Look(ctx context.Context, look func(View) error) error {
 // Now is when the transition is made.
 func (t *transition) Now() Micros { return t.now }
 
+// From says from where it was asked for, for the events that it writes.
+func (t *transition) From(address string) { t.address = address }
+
 // Note writes an event down, in the transaction of what it tells.
 func (t *transition) Note(ctx context.Context, kind, organization, subject, detail string) error {
 	return t.event(ctx, kind, organization, subject, detail)

@@ -22,6 +22,7 @@ type User struct {
 	Role           remuda.Role
 	Admin          bool     // of the instance
 	Permissions    []string // of an API key, which has no role; nil for all others
+	Address        string   // from where, for the audit; empty for one of ours
 }
 
 // Principal is what a bearer token stands for: exactly one member is set.
@@ -59,6 +60,19 @@ func (p *Plane) AsRunner(id string) RunnerDoor { return RunnerDoor{p, id} }
 
 // AsTask is the door of the agent of one claim.
 func (p *Plane) AsTask(claimID string) TaskDoor { return TaskDoor{p, claimID} }
+
+// write carries out what the user asks for, while no other transition is under way.
+func (d UserDoor) write(ctx context.Context, change func(*transition) error) error {
+	return d.writeIn(ctx, Alone, change)
+}
+
+// writeIn carries out what the user asks for beside others.
+func (d UserDoor) writeIn(ctx context.Context, scope Scope, change func(*transition) error) error {
+	return d.p.writeIn(ctx, scope, d.user.Name, func(t *transition) error {
+		t.From(d.user.Address)
+		return change(t)
+	})
+}
 
 // PageQuery asks for one part of a list.
 type PageQuery struct {

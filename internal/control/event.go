@@ -67,10 +67,18 @@ func (d UserDoor) events(ctx context.Context, f EventFilter) (readEvents, error)
 	for _, e := range rows {
 		read.events = append(read.events, remuda.Event{
 			ID: e.ID, Type: e.Type, Organization: e.Organization, Subject: e.Subject, Actor: e.Actor,
-			Detail: e.Detail, At: e.At.Time(),
+			Detail: e.Detail, At: e.At.Time(), Address: d.addressOf(e),
 		})
 	}
 	return read, err
+}
+
+// addressOf is from where something was asked for, which admins alone are told: it is people's own.
+func (d UserDoor) addressOf(e EventView) string {
+	if !d.user.Admin && rank(d.user.Role) < rank(remuda.RoleAdmin) {
+		return ""
+	}
+	return e.Address
 }
 
 // Events that are held back are looked for again so soon, and by those who do not follow so often.

@@ -51,7 +51,7 @@ func (d UserDoor) FoundOrganization(ctx context.Context, name string, extra remu
 	if row.Extra, err = encodeExtra(extra); err != nil {
 		return err
 	}
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		if err := t.Insert(ctx, &row); err != nil {
 			return orTaken(err, "organization", name)
 		}
@@ -109,7 +109,7 @@ func (d UserDoor) SetOrganizationExtra(ctx context.Context, name string, extra r
 	if err != nil {
 		return err
 	}
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		row, err := d.organization(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -141,7 +141,7 @@ func (d UserDoor) SetProjectExtra(ctx context.Context, organization, name string
 	if err != nil {
 		return err
 	}
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		row, err := d.project(ctx, t, organization, name, remuda.RoleAdmin)
 		if err != nil {
 			return err

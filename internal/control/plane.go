@@ -205,10 +205,11 @@ func (p *Plane) poll(ctx context.Context) {
 // transition is one transaction with the wake-ups that it owes once it is durable.
 type transition struct {
 	Tx
-	now   Micros
-	actor string
-	wakes map[string]int
-	freed []TaskRow // those that run no more
+	now     Micros
+	actor   string
+	address string // the actor's
+	wakes   map[string]int
+	freed   []TaskRow // those that run no more
 }
 
 const everyone = -1
@@ -225,7 +226,7 @@ func (t *transition) wake(topic string, n int) {
 func (t *transition) event(ctx context.Context, kind, organization, subject, detail string) error {
 	t.wake(eventTopic, everyone)
 	return t.Insert(ctx, &EventRow{
-		Type: kind, OrganizationID: organization, Subject: subject, Actor: t.actor, Detail: detail, At: t.now,
+		Type: kind, OrganizationID: organization, Subject: subject, Actor: t.actor, Detail: detail, At: t.now, Address: t.address,
 	})
 }
 

@@ -349,6 +349,7 @@ type EventRow struct {
 	Actor          string `db:"actor"`
 	Detail         string `db:"detail"`
 	At             Micros `db:"at"`
+	Address        string `db:"address"` // from where it was asked for; empty when nobody did
 }
 
 // Table names it.

@@ -83,6 +83,8 @@ type Tx interface {
 
 // View reads rows.
 type View interface {
+	sessionsInStore
+
 	// Get fills row by its id.
 	Get(ctx context.Context, row Row, id string) error
 

@@ -51,7 +51,7 @@ func (d UserDoor) Submit(ctx context.Context, s remuda.Submission, idempotencyKe
 	if s.Concurrency != nil {
 		scope = Alone // it looks for the group's other tasks
 	}
-	err = d.p.writeIn(ctx, scope, d.user.Name, func(t *transition) error {
+	err = d.writeIn(ctx, scope, func(t *transition) error {
 		class, project, err := d.target(ctx, t, &s)
 		if err != nil {
 			return err

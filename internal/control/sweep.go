@@ -80,7 +80,7 @@ func (p *Plane) forget(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return p.forgetSessions(ctx)
 }
 
 // forgetRunners deletes those that have gone. One that had claims is the runner of tasks for as long as they are kept.

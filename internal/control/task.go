@@ -214,7 +214,7 @@ func (p *Plane) jobOf(ctx context.Context, task TaskView) (*remuda.Job, error) {
 // CancelTask ends a task that waits; a running one is ended by its runner, which is told at once. Cancelling one that
 // has ended is a conflict.
 func (d UserDoor) CancelTask(ctx context.Context, id string) (remuda.Task, error) {
-	err := d.p.writeIn(ctx, Beside, d.user.Name, func(t *transition) error {
+	err := d.writeIn(ctx, Beside, func(t *transition) error {
 		view, err := d.task(ctx, t, id, remuda.RoleMember)
 		if err != nil {
 			return err
@@ -255,7 +255,7 @@ func (t *transition) cancel(ctx context.Context, task *TaskRow, detail string) e
 // whatever the policy was: nothing is replaced by what is repeated, and nothing keeps it from being repeated.
 func (d UserDoor) RetryTask(ctx context.Context, id string) (remuda.Task, error) {
 	retry := ""
-	err := d.p.writeIn(ctx, Beside, d.user.Name, func(t *transition) error {
+	err := d.writeIn(ctx, Beside, func(t *transition) error {
 		view, err := d.task(ctx, t, id, remuda.RoleMember)
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func (d UserDoor) CreateResourceClass(ctx context.Context, c remuda.ResourceClas
 	if err := validClass(row); err != nil {
 		return remuda.ResourceClass{}, err
 	}
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		owner, err := d.namespaceFor(ctx, t, "resource class", namespace, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -206,7 +206,7 @@ func (d UserDoor) ResourceClass(ctx context.Context, name string) (remuda.Resour
 
 // ChangeResourceClass changes what its tasks are held to and who may use it.
 func (d UserDoor) ChangeResourceClass(ctx context.Context, name string, c ResourceClassChange) (remuda.ResourceClass, error) {
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		class, err := d.ownClass(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -247,7 +247,7 @@ func (d UserDoor) ChangeResourceClass(ctx context.Context, name string, c Resour
 // DeleteResourceClass refuses while it has tokens, unless force; and always while it has tasks.
 func (d UserDoor) DeleteResourceClass(ctx context.Context, name string, force bool) error {
 	d.deletes = true
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		class, err := d.ownClass(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ func (d UserDoor) ClaimNamespace(ctx context.Context, organization, name string)
 		return remuda.Namespace{}, err
 	}
 	row := NamespaceRow{ID: newID(), Name: name, CreatedAt: micros(time.Now())}
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		owner, err := d.organization(ctx, t, organization, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -115,7 +115,7 @@ func (d UserDoor) TransferNamespace(ctx context.Context, name, toOrganization st
 	if err := d.onlyAdmin("transferring a namespace"); err != nil {
 		return remuda.Namespace{}, err
 	}
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		row, err := d.namespace(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -158,7 +158,7 @@ func (d UserDoor) RenameNamespace(ctx context.Context, name, newName string) (re
 	if err := validName("a namespace", newName); err != nil {
 		return remuda.Namespace{}, err
 	}
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		row, err := d.namespace(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -181,7 +181,7 @@ func (d UserDoor) RenameNamespace(ctx context.Context, name, newName string) (re
 // DeleteNamespace refuses while it has resource classes.
 func (d UserDoor) DeleteNamespace(ctx context.Context, name string) error {
 	d.deletes = true
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		row, err := d.namespace(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err

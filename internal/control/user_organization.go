@@ -47,7 +47,7 @@ func (d UserDoor) CreateOrganization(ctx context.Context, o remuda.Organization)
 	row := OrganizationRow{
 		ID: newID(), Name: o.Name, VCSName: o.VCSName, TaskLimit: o.TaskLimit, CreatedAt: micros(time.Now()),
 	}
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		if err := t.Insert(ctx, &row); err != nil {
 			return orTaken(err, "organization", o.Name)
 		}
@@ -128,7 +128,7 @@ func (d UserDoor) ChangeOrganization(ctx context.Context, name string, c Organiz
 			return remuda.Organization{}, remuda.Fail(remuda.Invalid, "task_limit is 0 for no limit, or more")
 		}
 	}
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		row, err := d.organization(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ func (d UserDoor) deleteOrganization(ctx context.Context, name string, drop func
 	if err := d.onlyAdmin("deleting an organization", remuda.Everywhere(remuda.PermitOrganizationDelete)); err != nil {
 		return err
 	}
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		row, err := d.organization(ctx, t, name, remuda.RoleAdmin)
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func (d UserDoor) CreateProject(ctx context.Context, p remuda.Project) (remuda.P
 	if err := validProject(row); err != nil {
 		return remuda.Project{}, err
 	}
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		owner, err := d.organizationFor(ctx, t, "project", p.Organization, remuda.RoleAdmin)
 		if err != nil {
 			return err
@@ -125,7 +125,7 @@ func (d UserDoor) Project(ctx context.Context, organization, name string) (remud
 // ChangeProject changes what it is held to.
 func (d UserDoor) ChangeProject(ctx context.Context, organization, name string, c ProjectChange) (remuda.Project, error) {
 	var row ProjectRow
-	err := d.p.write(ctx, d.user.Name, func(t *transition) (err error) {
+	err := d.write(ctx, func(t *transition) (err error) {
 		if row, err = d.project(ctx, t, organization, name, remuda.RoleAdmin); err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (d UserDoor) ChangeProject(ctx context.Context, organization, name string, 
 // DeleteProject refuses while tasks were submitted to it: they are its history.
 func (d UserDoor) DeleteProject(ctx context.Context, organization, name string) error {
 	d.deletes = true
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		row, err := d.project(ctx, t, organization, name, remuda.RoleAdmin)
 		if err != nil {
 			return err

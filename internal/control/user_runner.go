@@ -177,7 +177,7 @@ func (d UserDoor) Runner(ctx context.Context, id string) (remuda.Runner, error) 
 }
 
 func (d UserDoor) orderRunner(ctx context.Context, id, verb string, change func(*RunnerRow, Micros) []string) (remuda.Runner, error) {
-	err := d.p.write(ctx, d.user.Name, func(t *transition) error {
+	err := d.write(ctx, func(t *transition) error {
 		view, err := d.runner(ctx, t, id, remuda.RoleAdmin)
 		if err != nil {
 			return err

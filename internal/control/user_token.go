@@ -53,7 +53,7 @@ func (d UserDoor) CreateToken(ctx context.Context, t remuda.Token) (remuda.Token
 	}
 	view := TokenView{}
 	secret := ""
-	err := d.p.write(ctx, d.user.Name, func(tr *transition) error {
+	err := d.write(ctx, func(tr *transition) error {
 		var owner string
 		var err error
 		switch t.Kind {
@@ -160,7 +160,7 @@ func (d UserDoor) Tokens(ctx context.Context, f TokenFilter, q PageQuery) (remud
 // are.
 func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
 	d.deletes = true
-	return d.p.write(ctx, d.user.Name, func(t *transition) error {
+	return d.write(ctx, func(t *transition) error {
 		var row TokenRow
 		if err := t.Get(ctx, &row, id); err != nil {
 			return orAbsent(err, "token", id)
@@ -188,6 +188,11 @@ func (d UserDoor) RevokeToken(ctx context.Context, id string) error {
 
 // revoke ends a token; because says why, where nobody asked for it.
 func (t *transition) revoke(ctx context.Context, row TokenRow, owner, because string) error {
+	if row.Kind == remuda.OrganizationToken || row.Kind == remuda.AdminToken {
+		if err := t.endSessions(ctx, row.ID, "its token was revoked"); err != nil {
+			return err
+		}
+	}
 	if err := t.event(ctx, "token.revoked", owner, row.ID, string(row.Kind)+" "+row.Nickname+because); err != nil {
 		return err
 	}

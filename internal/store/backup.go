@@ -79,7 +79,7 @@ func (l *Loading) event(ctx context.Context, kind, detail string, leap int64) er
 	}
 	values := map[string]any{
 		"id": l.lastEvent + leap, "type": kind, "organization_id": "", "subject": "instance", "actor": "operator",
-		"detail": detail, "at": int64(control.Now()),
+		"detail": detail, "at": int64(control.Now()), "address": "",
 	}
 	row := make([]any, len(table.Columns))
 	for i, column := range table.Columns {

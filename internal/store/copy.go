@@ -41,6 +41,10 @@ type tableShape struct {
 // notCopied belongs to the database that it is in: which migrations it has seen.
 const notCopied = "goose_db_version"
 
+// isCopied says whether a table is part of a copy. Sessions are not: whoever has signed in does so again at the new place,
+// and a backup that is stolen has nothing of what browsers hold.
+func isCopied(shape tableShape) bool { return shape.Name != (control.SessionRow{}).Table() }
+
 // inOrder puts tables behind those that they refer to, otherwise by name.
 func inOrder(shapes []tableShape) ([]archive.Table, error) {
 	slices.SortFunc(shapes, func(a, b tableShape) int { return strings.Compare(a.Name, b.Name) })
@@ -83,6 +87,7 @@ func (s *Snapshot) Close() error { return s.close() }
 
 func newSnapshot(ctx context.Context, source copySource, schema int64, end func() error) (*Snapshot, error) {
 	shapes, err := source.shapes(ctx)
+	shapes = slices.DeleteFunc(shapes, func(shape tableShape) bool { return !isCopied(shape) })
 	if err == nil && len(shapes) == 0 {
 		err = remuda.Fail(remuda.NotFound, "there is no installation in it")
 	}

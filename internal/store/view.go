@@ -210,7 +210,7 @@ func (v view) Events(_ context.Context, f control.EventFilter, organization stri
 		c.parts = append(c.parts, fmt.Sprintf("e.id < %s + $%d", unsettled, len(c.args)))
 	}
 	c.args = append(c.args, f.Limit)
-	err = v.all(&rows, `select e.id, e.type, e.organization_id, e.subject, e.actor, e.detail, e.at, coalesce(o.name, '') as organization
+	err = v.all(&rows, `select e.id, e.type, e.organization_id, e.subject, e.actor, e.detail, e.at, e.address, coalesce(o.name, '') as organization
 		from events e left join organizations o on o.id = e.organization_id`+c.clause()+
 		fmt.Sprintf(" order by e.id limit cast($%d as bigint)", len(c.args)), c.args...)
 	if v.postgres != nil && len(rows) > 0 {
