@@ -82,6 +82,7 @@ type Plane struct {
 	seen    map[string]Micros  // when runners arrived, as far as that is not written down
 
 	recognized recognized
+	activities activities
 
 	crew aside.Crew // does what held syncs need of the store
 

@@ -83,6 +83,7 @@ type Tx interface {
 
 // View reads rows.
 type View interface {
+	ActivityView
 	sessionsInStore
 
 	// Get fills row by its id.

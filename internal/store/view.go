@@ -47,6 +47,9 @@ func (c *conditions) page(table string, span control.Span) string {
 	return c.clause() + fmt.Sprintf(" order by %s.id desc limit cast($%d as bigint)", table, len(c.args))
 }
 
+// last is the number of the last argument.
+func (c *conditions) last() string { return fmt.Sprintf("$%d", len(c.args)) }
+
 func (c *conditions) clause() string {
 	if len(c.parts) == 0 {
 		return ""

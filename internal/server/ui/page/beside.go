@@ -11,13 +11,12 @@ import (
 // Part gives the site a piece of pages that is kept up to date apart from what is around it: also on a page that is not,
 // such as one that shows a token, which nobody can be shown again. Pages have it by Kept, with the path that it has here.
 func (s *Site) Part(path string, show func(*Visit) (templ.Component, error)) {
-	s.stream("GET /live"+path, func(w http.ResponseWriter, r *http.Request) {
-		if v := s.visit(w, r); v != nil {
-			s.live(w, v, func(v *Visit) (View, error) {
-				part, err := show(v)
-				return View{Body: part, part: true}, err
-			})
-		}
+	s.Stream("GET /live"+path, func(v *Visit, w http.ResponseWriter) error {
+		s.live(w, v, func(v *Visit) (View, error) {
+			part, err := show(v)
+			return View{Body: part, part: true}, err
+		})
+		return nil // what goes wrong, it tells itself
 	})
 }
 
