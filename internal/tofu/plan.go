@@ -125,7 +125,7 @@ func add(s *remuda.PlanSummary, resource changed, drift bool, hide func(string) 
 		if hadBefore == hasAfter && reflect.DeepEqual(was, is) && !isOpen(unknown[name]) {
 			continue
 		}
-		if hadBefore {
+		if hadBefore || !hasAfter { // one that is new, and known after the APPLY alone, was nothing before
 			told.Before = put(told.Before, name, was, hide, room)
 		}
 		if hasAfter {

@@ -49,7 +49,7 @@ func TestASummaryTellsWhatChangesAndNothingSecret(t *testing.T) {
 		Add: 2, Change: 1, Destroy: 2, Import: 1,
 		Outputs: []string{"a", "b"},
 		Resources: []remuda.ResourceChange{
-			{Address: "a.new", Type: "a", Actions: []string{"create"}, After: text("name", `"n"`, "password", `"(secret)"`, "list", `[{"k":"(secret)","open":1}]`, "said", `"has ***"`, "pin", `12345`)},
+			{Address: "a.new", Type: "a", Actions: []string{"create"}, Before: text("id", "null"), After: text("name", `"n"`, "password", `"(secret)"`, "list", `[{"k":"(secret)","open":1}]`, "said", `"has ***"`, "pin", `12345`)},
 			{Address: "a.changed", Type: "a", Actions: []string{"update"}, Before: text("size", "1.50"), After: text("size", "2")},
 			{Address: "a.replaced", Type: "a", Actions: []string{"delete", "create"}, Before: text("x", "1"), After: text("x", "2")},
 			{Address: "a.gone", Type: "a", Actions: []string{"delete"}, Before: text("all", `"(secret)"`)},
