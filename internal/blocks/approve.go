@@ -13,7 +13,7 @@ import (
 // answer is that APPLY.
 func (d UserDoor) ApproveRun(ctx context.Context, id string) (remuda.BlockRun, error) {
 	applied, problem := "", ""
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		applied, problem = "", ""
 		row, s, err := d.awaiting(ctx, t, id)
 		if err != nil {
@@ -108,7 +108,7 @@ func (t *change) departed(ctx context.Context, s *scene, plan RunRow, values res
 
 // RejectRun drops the plan of a DETECT.
 func (d UserDoor) RejectRun(ctx context.Context, id string) (remuda.BlockRun, error) {
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		row, s, err := d.awaiting(ctx, t, id)
 		if err != nil {
 			return err

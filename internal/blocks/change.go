@@ -15,7 +15,7 @@ func (d UserDoor) ChangeBlock(ctx context.Context, id string, c remuda.BlockChan
 		return remuda.Block{}, &remuda.Error{Kind: remuda.Invalid, Detail: "a block has a name of 1 to 200 bytes",
 			Fields: []remuda.Field{{Location: "body.name", Message: "this has 1 to 200 bytes"}}}
 	}
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		block, err := d.block(ctx, t.tx, id)
 		if err != nil {
 			return err

@@ -198,7 +198,7 @@ func (d UserDoor) CreateDefinition(ctx context.Context, definition remuda.Defini
 		return remuda.Definition{}, err
 	}
 	id, versionID := control.NewID(), control.NewID()
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		owner, err := d.owner(ctx, t.tx, definition.Organization, remuda.PermitDefinitionSave)
 		if err != nil {
 			return err
@@ -254,7 +254,7 @@ func (d UserDoor) ChangeDefinition(ctx context.Context, id string, definition re
 	if err := completeDefinition(&definition); err != nil {
 		return remuda.Definition{}, err
 	}
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		old, err := d.ownDefinition(ctx, t.tx, id, remuda.PermitDefinitionSave)
 		if err != nil {
 			return err
@@ -290,7 +290,7 @@ func (d UserDoor) ChangeDefinition(ctx context.Context, id string, definition re
 
 // DeleteDefinition forgets one that no block is left of. Blocks that were deleted go with it.
 func (d UserDoor) DeleteDefinition(ctx context.Context, id string) error {
-	return d.r.change(ctx, d.user.Name, func(t *change) error {
+	return d.change(ctx, func(t *change) error {
 		row, err := d.ownDefinition(ctx, t.tx, id, remuda.PermitDefinitionDelete)
 		if err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 // DeleteBlock queues a DESTROY; a purge forgets the block, whatever becomes of what it made. Either way the block stays
 // readable.
 func (d UserDoor) DeleteBlock(ctx context.Context, id string, purge bool) (remuda.Block, error) {
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		block, err := d.block(ctx, t.tx, id)
 		if err != nil {
 			return err

@@ -7,6 +7,8 @@
 package blocks
 
 import (
+	"context"
+
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
 )
@@ -25,6 +27,19 @@ type RunDoor struct {
 
 // AsUser is the door of a person or program.
 func (r *Rules) AsUser(u control.User) UserDoor { return UserDoor{r, u} }
+
+// change carries out what the user asks for, while no other transition is under way.
+func (d UserDoor) change(ctx context.Context, do func(*change) error) error {
+	return d.changeIn(ctx, control.Alone, do)
+}
+
+// changeIn carries out what the user asks for beside others.
+func (d UserDoor) changeIn(ctx context.Context, scope control.Scope, do func(*change) error) error {
+	return d.r.changeIn(ctx, scope, d.user.Name, func(t *change) error {
+		t.From(d.user.Address)
+		return do(t)
+	})
+}
 
 // AsRun is the door of whoever carries out a claim, which authenticated by its task token.
 func (r *Rules) AsRun(claim string) RunDoor { return RunDoor{r, claim} }

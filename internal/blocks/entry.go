@@ -190,7 +190,7 @@ func (d UserDoor) CreateRunnerEntry(ctx context.Context, e remuda.BlockRunnerEnt
 	if err != nil {
 		return remuda.BlockRunnerEntry{}, err
 	}
-	err = d.r.change(ctx, d.user.Name, func(t *change) error {
+	err = d.change(ctx, func(t *change) error {
 		owner, err := d.owner(ctx, t.tx, e.Organization, remuda.PermitRunnerSave)
 		if err != nil {
 			return err
@@ -267,7 +267,7 @@ func nobodys() []byte {
 
 // ChangeRunnerEntry replaces what it says. Its class keeps its name.
 func (d UserDoor) ChangeRunnerEntry(ctx context.Context, id string, e remuda.BlockRunnerEntry) (remuda.BlockRunnerEntry, error) {
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		view, err := d.entry(ctx, t.tx, id, remuda.PermitRunnerSave)
 		if err != nil {
 			return err
@@ -302,7 +302,7 @@ func (d UserDoor) ChangeRunnerEntry(ctx context.Context, id string, e remuda.Blo
 
 // DeleteRunnerEntry forgets the entry, and the class with it unless that has a history. Its nodes claim nothing any more.
 func (d UserDoor) DeleteRunnerEntry(ctx context.Context, id string) error {
-	return d.r.change(ctx, d.user.Name, func(t *change) error {
+	return d.change(ctx, func(t *change) error {
 		view, err := d.entry(ctx, t.tx, id, remuda.PermitRunnerDelete)
 		if err != nil {
 			return err

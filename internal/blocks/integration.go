@@ -114,7 +114,7 @@ func (d UserDoor) CreateIntegration(ctx context.Context, i remuda.Integration) (
 	if err := d.fillIntegration(&row.IntegrationRow, i); err != nil {
 		return remuda.Integration{}, err
 	}
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		owner, err := d.owner(ctx, t.tx, i.Organization, remuda.PermitIntegrationSave)
 		if err != nil {
 			return err
@@ -187,7 +187,7 @@ func (d UserDoor) fillIntegration(row *IntegrationRow, i remuda.Integration) err
 // ChangeIntegration replaces what it says; a credential that is absent, or given by its hash, stays.
 func (d UserDoor) ChangeIntegration(ctx context.Context, id string, i remuda.Integration) (remuda.Integration, error) {
 	var row IntegrationView
-	err := d.r.change(ctx, d.user.Name, func(t *change) (err error) {
+	err := d.change(ctx, func(t *change) (err error) {
 		if row, err = d.integration(ctx, t.tx, id, remuda.PermitIntegrationSave); err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (d UserDoor) ChangeIntegration(ctx context.Context, id string, i remuda.Int
 
 // DeleteIntegration forgets one that no version names.
 func (d UserDoor) DeleteIntegration(ctx context.Context, id string) error {
-	return d.r.change(ctx, d.user.Name, func(t *change) error {
+	return d.change(ctx, func(t *change) error {
 		row, err := d.integration(ctx, t.tx, id, remuda.PermitIntegrationDelete)
 		if err != nil {
 			return err

@@ -154,7 +154,7 @@ func (d UserDoor) StateLock(ctx context.Context, block string) (remuda.StateLock
 // ForceUnlockState takes the lock from its holder, with a line in the audit. What the holder writes afterwards is
 // refused. The lock's id may be empty: then whoever holds it loses it.
 func (d UserDoor) ForceUnlockState(ctx context.Context, block, lock string) error {
-	return d.r.changeIn(ctx, control.Beside, d.user.Name, func(t *change) error {
+	return d.changeIn(ctx, control.Beside, func(t *change) error {
 		view, err := d.operated(ctx, t.tx, block)
 		if err != nil {
 			return err

@@ -78,7 +78,7 @@ func (d UserDoor) FinishManualRun(ctx context.Context, id string, status remuda.
 	if !status.Ended() {
 		return remuda.BlockRun{}, remuda.Fail(remuda.Invalid, "a run ends as succeeded, failed or aborted")
 	}
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		row, err := d.run(ctx, t.tx, id)
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ func (d UserDoor) OrderBlock(ctx context.Context, order remuda.Block, idempotenc
 	}
 	made := control.NewID()
 	id := made
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		owner, err := d.owner(ctx, t.tx, order.Organization, remuda.PermitBlockSave)
 		if err != nil {
 			return err

@@ -72,7 +72,7 @@ func (d RunDoor) SavedPlan(ctx context.Context) ([]byte, error) {
 // Plan is the plan that a DETECT saved, for the block's operators: it may hold secrets. That it was read is written down.
 func (d UserDoor) Plan(ctx context.Context, run string) ([]byte, error) {
 	var row PlanRow
-	err := d.r.changeIn(ctx, control.Beside, d.user.Name, func(t *change) error {
+	err := d.changeIn(ctx, control.Beside, func(t *change) error {
 		view, err := t.tx.RunView(ctx, run)
 		if errors.Is(err, remuda.NotFound) || err == nil && !d.operates(view.OwnerID) && !d.seesRuns(view.OrganizationID, view.OwnerID, view.Transparent) {
 			return absent("run", run)

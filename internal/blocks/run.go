@@ -129,7 +129,7 @@ func (d UserDoor) RunBlock(ctx context.Context, id string, r remuda.RunRequest) 
 	}
 	var run RunRow
 	var seen RunView
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		block, err := d.block(ctx, t.tx, id)
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (d UserDoor) mayRun(block BlockView, r remuda.RunRequest) error {
 
 // AbortRun ends a run. The lock that it holds is released when its task has ended.
 func (d UserDoor) AbortRun(ctx context.Context, id string) (remuda.BlockRun, error) {
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		row, err := d.run(ctx, t.tx, id)
 		if err != nil {
 			return err

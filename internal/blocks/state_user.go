@@ -74,7 +74,7 @@ func (d UserDoor) stateVersion(ctx context.Context, v View, block string, number
 // State is the text of one of them, by its number, for the block's operators. That it was read is written down.
 func (d UserDoor) State(ctx context.Context, block string, number int) ([]byte, error) {
 	var row StateRow
-	err := d.r.changeIn(ctx, control.Beside, d.user.Name, func(t *change) error {
+	err := d.changeIn(ctx, control.Beside, func(t *change) error {
 		var view BlockView
 		var err error
 		if row, view, err = d.stateVersion(ctx, t.tx, block, number); err != nil {
@@ -115,7 +115,7 @@ func (d UserDoor) RollBackState(ctx context.Context, block string, number int) (
 	if row.Body, err = d.r.closeBody(row.Table(), row.ID, text); err != nil {
 		return remuda.BlockState{}, err
 	}
-	err = d.r.changeIn(ctx, control.Beside, d.user.Name, func(t *change) error {
+	err = d.changeIn(ctx, control.Beside, func(t *change) error {
 		view, err := d.operated(ctx, t.tx, block)
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func (d UserDoor) CreateTenant(ctx context.Context, asked remuda.Tenant) (remuda
 		return remuda.Tenant{}, err
 	}
 	row := TenantView{TenantRow: TenantRow{ID: control.NewID(), Platform: asked.Platform, PlatformID: asked.PlatformID}, Project: asked.Project}
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		owner, err := d.owner(ctx, t.tx, asked.Organization, remuda.PermitTenantSave)
 		if err != nil {
 			return err
@@ -134,7 +134,7 @@ func (d UserDoor) CreateTenant(ctx context.Context, asked remuda.Tenant) (remuda
 
 // DeleteTenant forgets one that has no blocks.
 func (d UserDoor) DeleteTenant(ctx context.Context, id string) error {
-	return d.r.change(ctx, d.user.Name, func(t *change) error {
+	return d.change(ctx, func(t *change) error {
 		row, err := d.tenant(ctx, t.tx, id, remuda.PermitTenantDelete)
 		if err != nil {
 			return err

@@ -106,7 +106,7 @@ func (d UserDoor) version(ctx context.Context, find func(View) (VersionView, err
 // is there.
 func (d UserDoor) CreateVersion(ctx context.Context, definition string, v remuda.Version) (remuda.Version, error) {
 	id := control.NewID()
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		owner, err := d.ownDefinition(ctx, t.tx, definition, remuda.PermitDefinitionSave)
 		if err != nil {
 			return err
@@ -147,7 +147,7 @@ func (d UserDoor) draft(ctx context.Context, t *change, definition string, numbe
 // ChangeVersion replaces what a draft says; one that is released stays as it is.
 func (d UserDoor) ChangeVersion(ctx context.Context, definition string, number int, v remuda.Version) (remuda.Version, error) {
 	id := ""
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		owner, row, err := d.draft(ctx, t, definition, number, remuda.PermitDefinitionSave)
 		if err != nil {
 			return err
@@ -181,7 +181,7 @@ func (d UserDoor) ChangeVersion(ctx context.Context, definition string, number i
 // ReleaseVersion freezes a draft.
 func (d UserDoor) ReleaseVersion(ctx context.Context, definition string, number int) (remuda.Version, error) {
 	id := ""
-	err := d.r.change(ctx, d.user.Name, func(t *change) error {
+	err := d.change(ctx, func(t *change) error {
 		owner, row, err := d.draft(ctx, t, definition, number, remuda.PermitDefinitionSave)
 		if err != nil {
 			return err
@@ -211,7 +211,7 @@ func (d UserDoor) ReleaseVersion(ctx context.Context, definition string, number 
 
 // DeleteVersion forgets one that no block is of, and which is not the only one.
 func (d UserDoor) DeleteVersion(ctx context.Context, definition string, number int) error {
-	return d.r.change(ctx, d.user.Name, func(t *change) error {
+	return d.change(ctx, func(t *change) error {
 		owner, row, err := d.draft(ctx, t, definition, number, remuda.PermitDefinitionDelete)
 		if err != nil {
 			return err

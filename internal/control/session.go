@@ -80,26 +80,37 @@ func (t *transition) endOldest(ctx context.Context, token string) error {
 	return nil
 }
 
-// Session is who has signed in, by the secret that the browser sent. It is a use of the session.
+// Session is who has signed in, by the secret that the browser sent.
 func (p *Plane) Session(ctx context.Context, secret string) (SignedIn, error) {
+	session, err := p.sessionOf(ctx, hashToken(secret))
+	return SignedIn{User: session.user(), Session: session.ID}, err
+}
+
+// UseSession is Session, and notes that somebody did something: a session that nobody uses ends before its time.
+func (p *Plane) UseSession(ctx context.Context, secret string) (SignedIn, error) {
 	hash := hashToken(secret)
-	session, err := p.session(ctx, func(v View) (SessionView, error) { return v.SessionByHash(ctx, hash) })
+	session, err := p.sessionOf(ctx, hash)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	now := p.now()
-	current := bytes.Equal(session.Hash, hash)
-	if !current && now >= session.OldUntil {
-		return SignedIn{}, signedOut()
-	}
 	in := SignedIn{User: session.user(), Session: session.ID}
+	now := p.now()
 	switch {
-	case current && now >= session.RenewedAt.after(sessionRenewal):
+	case bytes.Equal(session.Hash, hash) && now >= session.RenewedAt.after(sessionRenewal):
 		in.Renewed = p.renewSession(ctx, session.ID, hash)
 	case now >= session.LastUsedAt.after(time.Minute):
 		p.touchSession(ctx, session)
 	}
 	return in, nil
+}
+
+// sessionOf finds the session of a secret, which is its present one or the one before for as long as that is good.
+func (p *Plane) sessionOf(ctx context.Context, hash []byte) (SessionView, error) {
+	session, err := p.session(ctx, func(v View) (SessionView, error) { return v.SessionByHash(ctx, hash) })
+	if err == nil && !bytes.Equal(session.Hash, hash) && p.now() >= session.OldUntil {
+		return SessionView{}, signedOut()
+	}
+	return session, err
 }
 
 // StillSignedIn is who has signed in, by the id of the session, as long as that is so. It is for whoever holds a page open,
@@ -199,8 +210,7 @@ func (p *Plane) notTouched(ctx context.Context, id string, err error) {
 
 // EndSession signs out, by the secret that the browser sent. A session that is not there has ended already.
 func (p *Plane) EndSession(ctx context.Context, secret, address string) error {
-	hash := hashToken(secret)
-	session, err := p.session(ctx, func(v View) (SessionView, error) { return v.SessionByHash(ctx, hash) })
+	session, err := p.sessionOf(ctx, hashToken(secret))
 	if err != nil {
 		if errors.Is(err, remuda.Unauthenticated) {
 			return nil

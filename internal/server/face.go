@@ -16,7 +16,11 @@ func (s *Server) Authenticate(r *http.Request, token string) (control.Principal,
 	return guarded(s, r, token, func() (control.Principal, error) {
 		ctx, cancel := context.WithTimeout(r.Context(), s.workTime)
 		defer cancel()
-		return s.plane.Authenticate(ctx, token)
+		found, err := s.plane.Authenticate(ctx, token)
+		if found.User != nil {
+			found.User.Address = host(r)
+		}
+		return found, err
 	})
 }
 

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/a-h/templ"
@@ -233,39 +232,6 @@ func TestAnotherSiteCannotSignAnybodyInOrOut(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestSessionsEndByTimeAndByNumber(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSessions()
-		begin := func(token string) *http.Request {
-			answer := httptest.NewRecorder()
-			s.begin(answer, remuda.NewSecret(token), true)
-			cookie := answer.Result().Cookies()[0]
-			if !cookie.Secure {
-				t.Error("the cookie is not Secure")
-			}
-			request := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
-			request.AddCookie(cookie)
-			return request
-		}
-		first := begin("first")
-		if token, found := s.token(first); !found || token.Reveal() != "first" {
-			t.Error("a new session is not there")
-		}
-		time.Sleep(sessionTime) // of fake time
-		if _, found := s.token(first); found {
-			t.Error("a session has no end")
-		}
-		second := begin("second")
-		time.Sleep(time.Second)
-		for range mostSessions {
-			begin("more")
-		}
-		if _, found := s.token(second); found || len(s.all) > mostSessions {
-			t.Errorf("%d sessions are kept, the oldest among them: %v", len(s.all), found)
-		}
-	})
 }
 
 func TestAStoreThatIsAwayIsSaidPlainly(t *testing.T) {

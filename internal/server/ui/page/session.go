@@ -1,86 +1,58 @@
 package page
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
+	"net"
 	"net/http"
-	"sync"
 	"time"
-
-	"github.com/remuda-dev/remuda"
 )
 
-// The bounds of sessions.
-const (
-	sessionTime  = 12 * time.Hour
-	mostSessions = 1000
-	cookieName   = "remuda_session"
-)
+// cookieTime is for how long a browser keeps a session's secret: no session lasts longer, and the control plane may end
+// it before.
+const cookieTime = 12 * time.Hour
 
-// sessions remembers who signed in, in memory alone: a restart signs everybody out. The browser holds a random id, so
-// that the token itself lies in no cookie.
-type sessions struct {
-	mu  sync.Mutex
-	all map[[sha256.Size]byte]session // by the id's hash: comparing takes as long for a good guess as for a bad one
-}
+const cookieName = "remuda_session"
 
-type session struct {
-	token remuda.Secret
-	until time.Time
-}
+// secure says whether the browser reaches us over TLS.
+func (s *Site) secure(r *http.Request) bool { return r.TLS != nil || s.options.SecureCookies }
 
-func newSessions() *sessions { return &sessions{all: map[[sha256.Size]byte]session{}} }
-
-// begin signs in. When there are too many sessions, the one that would end first does.
-func (s *sessions) begin(w http.ResponseWriter, token remuda.Secret, secure bool) {
-	id := rand.Text()
-	now := time.Now()
-	s.mu.Lock()
-	s.sweep(now)
-	s.all[sha256.Sum256([]byte(id))] = session{token, now.Add(sessionTime)}
-	s.mu.Unlock()
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: id, Path: "/", MaxAge: int(sessionTime.Seconds()),
-		HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
-	})
-}
-
-// sweep makes room. The lock is held.
-func (s *sessions) sweep(now time.Time) {
-	var first [sha256.Size]byte
-	var earliest time.Time
-	for id, one := range s.all {
-		if !now.Before(one.until) {
-			delete(s.all, id)
-			continue
-		}
-		if earliest.IsZero() || one.until.Before(earliest) {
-			first, earliest = id, one.until
-		}
+// cookie is the one that holds a session's secret. Over TLS its name says to browsers that only this very host may set it
+// (RFC 6265bis, section 4.1.3.2), so that no neighbour in the same domain puts in a session of its own.
+func (s *Site) cookie(r *http.Request) *http.Cookie {
+	c := &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: s.secure(r), SameSite: http.SameSiteStrictMode} //nolint:gosec // Secure where there is TLS
+	if c.Secure {
+		c.Name = "__Host-" + cookieName
 	}
-	if len(s.all) >= mostSessions {
-		delete(s.all, first)
-	}
+	return c
 }
 
-// token is what the request's session was begun with.
-func (s *sessions) token(r *http.Request) (remuda.Secret, bool) {
-	cookie, err := r.Cookie(cookieName)
+// keep has the browser send a secret from now on.
+func (s *Site) keep(w http.ResponseWriter, r *http.Request, secret string) {
+	c := s.cookie(r)
+	c.Value, c.MaxAge = secret, int(cookieTime.Seconds())
+	http.SetCookie(w, c)
+}
+
+// drop has the browser forget it.
+func (s *Site) drop(w http.ResponseWriter, r *http.Request) {
+	c := s.cookie(r)
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+}
+
+// secret is what the browser sends, empty when that is nothing.
+func (s *Site) secret(r *http.Request) string {
+	c, err := r.Cookie(s.cookie(r).Name)
 	if err != nil {
-		return remuda.Secret{}, false
+		return ""
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	one, found := s.all[sha256.Sum256([]byte(cookie.Value))]
-	return one.token, found && time.Now().Before(one.until)
+	return c.Value
 }
 
-// end signs out.
-func (s *sessions) end(w http.ResponseWriter, r *http.Request) {
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		s.mu.Lock()
-		delete(s.all, sha256.Sum256([]byte(cookie.Value)))
-		s.mu.Unlock()
+// addressOf is from where a request came, without its port.
+func addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr // a unix socket has no port
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	return host
 }

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -10,31 +9,20 @@ import (
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
-// user is whose token it is now: one that was revoked signs its session out.
-func (s *Site) user(ctx context.Context, token remuda.Secret) (control.User, error) {
-	who, err := s.options.Plane.Authenticate(ctx, token.Reveal())
-	switch {
-	case errors.Is(err, remuda.Unauthenticated):
-		return control.User{}, remuda.Fail(remuda.Unauthenticated, "Nobody has this token: check that it is whole and was not revoked.")
-	case errors.Is(err, remuda.Forbidden), err == nil && (who.User == nil || who.User.Permissions != nil):
-		return control.User{}, remuda.Fail(remuda.Forbidden, "These pages are for people: use an organization token or an admin token.")
-	case err != nil:
-		return control.User{}, &remuda.Error{Kind: remuda.Unavailable, Detail: "Who you are cannot be looked up: the server's log says why. Try again in a moment.", Cause: err}
-	}
-	return *who.User, nil
+// unknown is what is said while one cannot look up who asks.
+func unknown(err error) error {
+	return &remuda.Error{Kind: remuda.Unavailable, Detail: "Who you are cannot be looked up: the server's log says why. Try again in a moment.", Cause: err}
 }
 
 // stillIn is who has signed in, as long as that is so.
 func (s *Site) stillIn(v *Visit) (control.User, error) {
-	token, found := s.sessions.token(v.Request)
-	if !found {
-		return control.User{}, remuda.Fail(remuda.Unauthenticated, "The session has ended.")
-	}
-	return s.user(v.Context(), token)
+	user, err := s.options.Plane.StillSignedIn(v.Context(), v.Session)
+	user.Address = v.User.Address
+	return user, err
 }
 
 func (s *Site) showSignIn(w http.ResponseWriter, r *http.Request) {
-	if _, found := s.sessions.token(r); found {
+	if _, err := s.options.Plane.Session(r.Context(), s.secret(r)); err == nil {
 		http.Redirect(w, r, ours(r.URL.Query().Get("to")), http.StatusSeeOther)
 		return
 	}
@@ -46,24 +34,42 @@ const mostSignIn = 4 << 10
 
 func (s *Site) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, mostSignIn)
-	token := remuda.NewSecret(strings.TrimSpace(r.PostFormValue("token"))) // pasting adds spaces
+	token := strings.TrimSpace(r.PostFormValue("token")) // pasting adds spaces
 	to := r.PostFormValue("to")
-	if _, err := s.user(r.Context(), token); err != nil {
-		v := s.stranger(r)
+	secret, err := s.options.Plane.BeginSession(r.Context(), token, control.Origin{Address: addressOf(r), Agent: r.UserAgent()})
+	v := s.stranger(r)
+	switch {
+	case errors.Is(err, remuda.Unauthenticated), errors.Is(err, remuda.Forbidden):
 		told := problemOf(err)
-		if told.Kind == remuda.Internal || told.Kind == remuda.Unavailable {
-			s.fail(w, v, err)
-			return
-		}
 		s.answer(w, v, View{Title: "Sign in", Body: signInForm(to, &told), Still: true, Code: statusOf(told.Kind)})
 		return
+	case err != nil:
+		s.fail(w, v, unknown(err))
+		return
 	}
-	s.sessions.begin(w, token, r.TLS != nil || s.options.SecureCookies)
+	if err := s.leave(r); err != nil {
+		s.options.Log.Warn("end the session before a new one", "err", err)
+	}
+	s.keep(w, r, secret)
 	http.Redirect(w, r, ours(to), http.StatusSeeOther)
 }
 
+// leave ends the session that the browser has, if it has one.
+func (s *Site) leave(r *http.Request) error {
+	secret := s.secret(r)
+	if secret == "" {
+		return nil
+	}
+	return s.options.Plane.EndSession(r.Context(), secret, addressOf(r))
+}
+
 func (s *Site) signOut(w http.ResponseWriter, r *http.Request) {
-	s.sessions.end(w, r)
+	err := s.leave(r)
+	s.drop(w, r)
+	if err != nil {
+		s.fail(w, s.stranger(r), err)
+		return
+	}
 	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 }
 

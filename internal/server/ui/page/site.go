@@ -34,7 +34,6 @@ type Site struct {
 	options  Options
 	mux      *http.ServeMux
 	origins  *http.CrossOriginProtection
-	sessions *sessions
 	files    files
 	pages    []string
 	streams  []string
@@ -49,7 +48,7 @@ func New(o Options) (*Site, error) {
 		return nil, err
 	}
 	s := &Site{
-		options: o, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), sessions: newSessions(), files: files,
+		options: o, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), files: files,
 		liveness: 5 * time.Second, pause: 700 * time.Millisecond,
 	}
 	s.page("GET /assets/{file}", s.asset)
@@ -86,6 +85,7 @@ type Answer struct {
 type Visit struct {
 	Request *http.Request
 	User    control.User
+	Session string // the id of the session, which opens nothing
 	Door    control.UserDoor
 	Blocks  blocks.UserDoor // absent when the site has no building blocks
 	Site    *Site
@@ -126,7 +126,7 @@ func (s *Site) Show(pattern string, show func(*Visit) (View, error)) {
 		s.answer(w, v, view)
 	})
 	s.stream("GET /live"+path, func(w http.ResponseWriter, r *http.Request) {
-		if v := s.visit(w, r); v != nil {
+		if v := s.onlooker(w, r); v != nil {
 			s.live(w, v, show)
 		}
 	})
@@ -164,7 +164,7 @@ func (s *Site) Do(pattern string, do func(*Visit) (Answer, error)) {
 // anything, the answer is a page that says so.
 func (s *Site) Stream(pattern string, write func(*Visit, http.ResponseWriter) error) {
 	s.stream(pattern, func(w http.ResponseWriter, r *http.Request) {
-		v := s.visit(w, r)
+		v := s.onlooker(w, r)
 		if v == nil {
 			return
 		}
@@ -228,27 +228,46 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // visit is who asks. Who has not signed in is sent to where that is done, and is told so by a nil.
 func (s *Site) visit(w http.ResponseWriter, r *http.Request) *Visit {
-	token, found := s.sessions.token(r)
-	if !found {
+	return s.admit(w, r, s.options.Plane.UseSession)
+}
+
+// onlooker is a visit that comes of a page that is open, and not of somebody who does something.
+func (s *Site) onlooker(w http.ResponseWriter, r *http.Request) *Visit {
+	return s.admit(w, r, s.options.Plane.Session)
+}
+
+// admit is who asks, as look finds it.
+func (s *Site) admit(w http.ResponseWriter, r *http.Request, look func(context.Context, string) (control.SignedIn, error)) *Visit {
+	secret := s.secret(r)
+	if secret == "" {
 		s.sendToSignIn(w, r)
 		return nil
 	}
-	user, err := s.user(r.Context(), token)
+	in, err := look(r.Context(), secret)
 	switch {
-	case errors.Is(err, remuda.Unauthenticated), errors.Is(err, remuda.Forbidden):
-		s.sessions.end(w, r)
+	case errors.Is(err, remuda.Unauthenticated):
+		s.drop(w, r)
 		s.sendToSignIn(w, r)
 		return nil
 	case err != nil:
-		s.fail(w, s.stranger(r), err)
+		s.fail(w, s.stranger(r), unknown(err))
 		return nil
+	case in.Renewed != "":
+		s.keep(w, r, in.Renewed)
 	}
 	v := s.stranger(r)
-	v.User, v.Door = user, s.options.Plane.AsUser(user)
-	if s.options.Blocks != nil {
-		v.Blocks = s.options.Blocks.AsUser(user)
-	}
+	v.Session = in.Session
+	v.enter(in.User)
 	return v
+}
+
+// enter opens the doors for somebody.
+func (v *Visit) enter(user control.User) {
+	user.Address = addressOf(v.Request)
+	v.User, v.Door = user, v.Plane().AsUser(user)
+	if v.Site.options.Blocks != nil {
+		v.Blocks = v.Site.options.Blocks.AsUser(user)
+	}
 }
 
 // stranger is a visit of nobody in particular.
