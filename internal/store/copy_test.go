@@ -34,6 +34,8 @@ func settle(t testing.TB, s control.Store) settled {
 	w := settled{town: newTown(t, s), attempt: newID()}
 	w.job = control.JobRow{ID: newID(), OrganizationID: w.town.organization.ID, Name: "say \"ü\"\n\t\x01 </>", Payload: []byte{0, 1, 2, 255}, Secrets: []byte{}}
 	insert(t, s, &w.job, &control.JobRow{ID: newID(), OrganizationID: w.town.organization.ID, Payload: []byte{}})
+	token := control.TokenRow{ID: newID(), Kind: remuda.AdminToken, Hash: []byte(newID())}
+	insert(t, s, &token, &control.SessionRow{ID: newID(), TokenID: token.ID, Hash: []byte(newID()), OldHash: []byte{}, EndsAt: control.Now() + 1<<40})
 	for range 3 {
 		insert(t, s, &control.EventRow{Type: "task.queued", Subject: newID(), At: control.Now()})
 	}
@@ -52,6 +54,11 @@ func (w settled) hold(t testing.TB, s control.Store) {
 	read(t, s, func(v control.View) (any, error) { return nil, v.Get(t.Context(), &job, w.job.ID) })
 	if diff := cmp.Diff(w.job, job, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the job is another: -want +got:\n%s", diff)
+	}
+	for _, session := range read(t, s, func(v control.View) ([]control.SessionView, error) {
+		return v.Sessions(t.Context(), control.SessionQuery{Span: control.Span{Limit: many}})
+	}) {
+		t.Errorf("session %s was copied", session.ID)
 	}
 	var output []byte
 	for _, chunk := range chunks(t, s, w.attempt, nil, 0, 1<<30) {
