@@ -10,6 +10,8 @@ type text struct {
 	example     string // of the request's body, as JSON
 }
 
+const activityText = `One item for each step of the span of time, also when nothing ended in it, of the tasks that the token may see. The span begins and ends with whole steps; the last one may still be under way. A wait lasts from when a task was submitted until it was claimed last. What is told may be 2 s old.`
+
 const introduction = `The native API of a Remuda control plane: organizations and their namespaces, projects, resource classes, tokens, runners, tasks and events; and what runners and task-agents say.
 
 Send a token as ` + "`Authorization: Bearer rmd_…`" + `. Each operation names the door at which it stands: people and their programs use a userToken, a registered runner its runnerToken, the task-agent of a claim its taskToken.
@@ -82,13 +84,14 @@ var texts = map[string]text{
 	"sync-runner":     {tag: "runners", summary: "Ask for work and orders", description: "The runner's one open request. It is held up to 10 s while the runner holds claims, up to 50 s otherwise, and answered as soon as there is anything to say. Its arrival extends all claims that the runner holds.", example: `{"holding": [], "ready": true}`},
 	"goodbye-runner":  {tag: "runners", summary: "Say goodbye", description: "The runner ends: what it still holds goes back to the queue or is lost, as its task says."},
 
-	"submit-job":   {tag: "tasks", summary: "Submit a job", description: "Makes its tasks, one for each of parallelism. With an Idempotency-Key it can be sent again without harm when the answer was lost.", example: `{"name": "hello", "resource_class": "acme/linux", "job": {"steps": [{"run": {"command": "echo hello"}}]}}`},
-	"list-tasks":   {tag: "tasks", summary: "List tasks", description: "The newest first."},
-	"show-task":    {tag: "tasks", summary: "Show a task", description: "With its attempts and their steps."},
-	"cancel-task":  {tag: "tasks", summary: "Cancel a task", description: "One that waits ends at once; one that runs ends when its runner has ended it."},
-	"retry-task":   {tag: "tasks", summary: "Repeat a task", description: "Submits a new task that is like it, with retry_of. Only a task that has ended can be repeated."},
-	"explain-task": {tag: "tasks", summary: "Tell why a task waits", description: "One sentence for each reason, the one to act on first."},
-	"read-output":  {tag: "tasks", summary: "Read a task's output", description: outputText},
+	"submit-job":    {tag: "tasks", summary: "Submit a job", description: "Makes its tasks, one for each of parallelism. With an Idempotency-Key it can be sent again without harm when the answer was lost.", example: `{"name": "hello", "resource_class": "acme/linux", "job": {"steps": [{"run": {"command": "echo hello"}}]}}`},
+	"list-tasks":    {tag: "tasks", summary: "List tasks", description: "The newest first."},
+	"show-task":     {tag: "tasks", summary: "Show a task", description: "With its attempts and their steps."},
+	"cancel-task":   {tag: "tasks", summary: "Cancel a task", description: "One that waits ends at once; one that runs ends when its runner has ended it."},
+	"retry-task":    {tag: "tasks", summary: "Repeat a task", description: "Submits a new task that is like it, with retry_of. Only a task that has ended can be repeated."},
+	"explain-task":  {tag: "tasks", summary: "Tell why a task waits", description: "One sentence for each reason, the one to act on first."},
+	"list-activity": {tag: "tasks", summary: "Tell what came to an end lately", description: activityText},
+	"read-output":   {tag: "tasks", summary: "Read a task's output", description: outputText},
 
 	"list-definitions":  {tag: "definitions", summary: "List definitions", description: "Those that the token may see, the newest first."},
 	"create-definition": {tag: "definitions", summary: "Create a definition", description: "With its version 1, an empty draft: change that one next.", example: `{"name": "Object storage", "description": "A bucket with a user of its own", "access": "all", "run_transparency": true}`},
