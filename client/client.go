@@ -60,6 +60,16 @@ func New(baseURL string, o Options) (*Client, error) {
 	if o.Transport != nil {
 		return newClient(base, o.Transport, o), nil
 	}
+	transport, err := NewTransport(o)
+	if err != nil {
+		return nil, err
+	}
+	return newClient(base, transport, o), nil
+}
+
+// NewTransport makes what carries a Client's requests, for programs that speak to other systems by the same CAs,
+// certificates and proxies.
+func NewTransport(o Options) (*http.Transport, error) {
 	security, err := tlsConfig(o)
 	if err != nil {
 		return nil, err
@@ -67,7 +77,7 @@ func New(baseURL string, o Options) (*Client, error) {
 	transport := newTransport()
 	transport.Proxy = http.ProxyFromEnvironment
 	transport.TLSClientConfig = security
-	return newClient(base, transport, o), nil
+	return transport, nil
 }
 
 // Unix makes a Client that speaks through a unix socket: the task-agent's road to its runner, which adds the token.

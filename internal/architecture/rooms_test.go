@@ -80,6 +80,7 @@ var rooms = map[string]room{
 	"internal/server/ui/account":  {adapter, "Who did what, and the tokens, keys and sessions with which it is done."},
 	"internal/machine":            {adapter, "The Executor that starts an agent as a process of this machine."},
 	"internal/container":          {adapter, "The Executor that starts an agent in a pod or a container."},
+	"internal/meshstackplane":     {adapter, "A meshStack as a runner's control plane: claims runs and tells of them by the vendor's protocol."},
 	"internal/job":                {adapter, "The Implementation that runs the steps of a job in a shell."},
 	"internal/tofu":               {adapter, "The Implementation that runs OpenTofu."},
 	"internal/remote":             {adapter, "The Implementations that start a pipeline on another platform and wait for it."},

@@ -37,7 +37,7 @@ var unheard = []string{"net/http"}
 
 // light are the rooms that are put into every task or rest on every machine. Whatever they import, however far away,
 // is paid for there: linked with the libraries below, an idle runner rests at 36 MB instead of 7.5 MB.
-var light = []string{"cmd/remuda-agent", "runner", "internal/machine", "agent", "internal/job", "internal/tofu", "client"}
+var light = []string{"cmd/remuda-agent", "runner", "internal/machine", "agent", "internal/job", "internal/tofu", "internal/meshstackplane", "client"}
 
 // heavy are the libraries that only the control plane may carry.
 var heavy = []string{

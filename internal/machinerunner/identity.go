@@ -52,6 +52,21 @@ type enrolment struct {
 	log      *slog.Logger
 }
 
+// enrolled is the runner at a control plane.
+func (s Settings) enrolled(c *client.Client, program Program, log *slog.Logger) (*enrolment, error) {
+	tokens, err := s.API.tokens()
+	if err != nil {
+		return nil, err
+	}
+	return enrol(c, s, program, tokens, log)
+}
+
+// join implements employer.
+func (e *enrolment) join(config *runner.Config) { config.Key, config.Register = e.key, e.register }
+
+// attend implements employer: all that a control plane hears is said by the loop.
+func (e *enrolment) attend(context.Context) {}
+
 // enrol reads the identity in the runner's folder, and makes a key when there is none.
 func enrol(c *client.Client, s Settings, program Program, tokens []remuda.Secret, log *slog.Logger) (*enrolment, error) {
 	e := &enrolment{client: c, settings: s, version: program.Version, tokens: tokens, path: filepath.Join(s.Runner.Dir, identityFile), log: log}

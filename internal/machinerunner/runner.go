@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/remuda-dev/remuda/client"
@@ -67,9 +68,12 @@ var (
 // Serve is the life of a runner that stands alone. The signals that arrive drain it, cancel what it runs, and end it at
 // once; HUP lets it make room for its successor.
 func Serve(ctx context.Context, s Settings, program Program, arrived <-chan os.Signal, log *slog.Logger) error {
-	c, err := s.API.client(program)
-	if err != nil {
-		return err
+	var c *client.Client
+	if s.MeshStack.URL == "" {
+		var err error
+		if c, err = s.API.client(program); err != nil {
+			return err
+		}
 	}
 	if s.Runner.SSH.AdvertiseAddr != "" {
 		log.Warn("runner.ssh.advertise_addr has no effect: this runner has no debugging over SSH")
@@ -99,22 +103,38 @@ func Serve(ctx context.Context, s Settings, program Program, arrived <-chan os.S
 			case errors.Is(err, errRelieved):
 				return nil
 			}
-			return r.enrolment.explain(err)
+			return r.employer.explain(err)
 		}
 	}
 }
 
 // Runner is a runner with what it needs on this machine.
 type Runner struct {
-	dir       string
-	loop      *runner.Runner
-	executor  *machine.Executor
-	works     runner.Executor // the same, as the loop has it
-	enrolment *enrolment
-	log       *slog.Logger
+	dir      string
+	loop     *runner.Runner
+	executor *machine.Executor
+	works    runner.Executor // the same, as the loop has it
+	employer employer
+	log      *slog.Logger
 }
 
-// Hire takes hold of the runner's folder, and makes the runner that lives in it. Run is to be called then.
+// employer is whom a runner works for, and who it is there.
+type employer interface {
+	// plane is the control plane as the runner that is known there already; nil when it must register first. left says
+	// whether tasks of an earlier runner are still here.
+	plane(ctx context.Context, left bool) (runner.ControlPlane, error)
+	// join gives the runner's loop its key, and how to register.
+	join(config *runner.Config)
+	// attend does what is to be done beside the loop, until ctx ends.
+	attend(ctx context.Context)
+	// explain says what an error that ended the loop means for whoever runs the runner.
+	explain(err error) error
+	// forget removes who the runner was, when it has drained.
+	forget() error
+}
+
+// Hire takes hold of the runner's folder, and makes the runner that lives in it. Run is to be called then. There is no
+// client where the settings name a meshStack.
 func Hire(ctx context.Context, c *client.Client, s Settings, program Program, log *slog.Logger) (*Runner, error) {
 	dir, err := filepath.Abs(s.Runner.Dir)
 	if err != nil {
@@ -141,24 +161,25 @@ func Hire(ctx context.Context, c *client.Client, s Settings, program Program, lo
 	return r, nil
 }
 
-func (r *Runner) prepare(ctx context.Context, c *client.Client, s Settings, program Program) error {
-	tokens, err := s.API.tokens()
-	if err != nil {
-		return err
+func (r *Runner) prepare(ctx context.Context, c *client.Client, s Settings, program Program) (err error) {
+	if c == nil {
+		r.employer, err = s.posted(program, r.log)
+	} else {
+		r.employer, err = s.enrolled(c, program, r.log)
 	}
-	if r.enrolment, err = enrol(c, s, program, tokens, r.log); err != nil {
+	if err != nil {
 		return err
 	}
 	left, err := r.executor.Left(ctx)
 	if err != nil {
 		return err
 	}
-	plane, err := r.enrolment.plane(ctx, len(left) > 0)
+	plane, err := r.employer.plane(ctx, len(left) > 0)
 	if err != nil {
 		return err
 	}
 	config := s.loop()
-	config.Key, config.Register = r.enrolment.key, r.enrolment.register
+	r.employer.join(&config)
 	r.loop, err = runner.New(config, plane, r.works, r.log)
 	if err != nil {
 		return Failure{ExitUsage, err}
@@ -169,11 +190,16 @@ func (r *Runner) prepare(ctx context.Context, c *client.Client, s Settings, prog
 // Run is the runner's life. A runner that drained is nobody any more.
 func (r *Runner) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.executor.Close()) }()
+	var attending sync.WaitGroup
+	defer attending.Wait()
+	beside, over := context.WithCancel(ctx)
+	defer over()
+	attending.Go(func() { r.employer.attend(beside) })
 	if err := r.loop.Run(ctx); err != nil {
 		return err
 	}
 	r.log.Info("the runner has drained and ends")
-	return r.enrolment.forget()
+	return r.employer.forget()
 }
 
 // Cancel drains it and ends what it runs.

@@ -15,6 +15,7 @@ import (
 	"github.com/remuda-dev/remuda/client"
 	"github.com/remuda-dev/remuda/internal/journal"
 	"github.com/remuda-dev/remuda/internal/machine"
+	"github.com/remuda-dev/remuda/internal/meshstackplane"
 	"github.com/remuda-dev/remuda/internal/seal"
 	"github.com/remuda-dev/remuda/internal/taskagent"
 	"github.com/remuda-dev/remuda/runner"
@@ -23,9 +24,10 @@ import (
 // Settings are what an operator of a machine decides. The members that CircleCI's machine runner has mean the
 // same here.
 type Settings struct {
-	API     API              `yaml:"api"`
-	Runner  Machine          `yaml:"runner"`
-	Logging journal.Settings `yaml:"logging"`
+	API       API              `yaml:"api"`
+	MeshStack MeshStack        `yaml:"meshstack"`
+	Runner    Machine          `yaml:"runner"`
+	Logging   journal.Settings `yaml:"logging"`
 }
 
 // API is how the runner reaches the control plane.
@@ -87,7 +89,14 @@ type Limits struct {
 func Usual() Settings {
 	return Settings{
 		Runner:  Machine{Slots: 1, Mode: string(runner.Continuous), MaxRun: remuda.Duration(runner.DefaultMaxRunTime), Confine: runner.DefaultQuarantineAfter},
-		Logging: journal.Usual(),
+		Logging: journal.Usual(), MeshStack: MeshStack{Poll: remuda.Duration(meshstackplane.DefaultPoll)},
+	}
+}
+
+// options say how requests get there.
+func (a API) options(program Program) client.Options {
+	return client.Options{
+		UserAgent: "remuda/" + program.Version, CAFile: a.CAFile, CertFile: a.CertFile, KeyFile: a.KeyFile, Insecure: a.Insecure,
 	}
 }
 
@@ -95,9 +104,7 @@ func (a API) client(program Program) (*client.Client, error) {
 	if a.URL == "" {
 		return nil, wrong("which control plane? Give --url or REMUDA_URL")
 	}
-	c, err := client.New(a.URL, client.Options{
-		UserAgent: "remuda/" + program.Version, CAFile: a.CAFile, CertFile: a.CertFile, KeyFile: a.KeyFile, Insecure: a.Insecure,
-	})
+	c, err := client.New(a.URL, a.options(program))
 	if err != nil {
 		return nil, Failure{ExitUsage, err}
 	}
@@ -178,6 +185,25 @@ func (s Settings) loop() runner.Config {
 
 // check refuses settings that the runner's loop will not take, before the machine is looked at.
 func (s Settings) check(log *slog.Logger) error {
+	if err := s.checkCredentials(); err != nil {
+		return err
+	}
+	config := s.loop()
+	var err error
+	if config.Key, err = seal.NewKey(); err != nil {
+		return err
+	}
+	config.Register = func(context.Context) (runner.ControlPlane, error) { return nil, nil }
+	if _, err := runner.New(config, nil, nil, log); err != nil {
+		return Failure{ExitUsage, err}
+	}
+	return nil
+}
+
+func (s Settings) checkCredentials() error {
+	if s.MeshStack.URL != "" {
+		return s.MeshStack.check()
+	}
 	tokens, err := s.API.tokens()
 	if err != nil {
 		return err
@@ -185,14 +211,6 @@ func (s Settings) check(log *slog.Logger) error {
 	_, err = os.Stat(filepath.Join(s.Runner.Dir, identityFile))
 	if len(tokens) == 0 && errors.Is(err, fs.ErrNotExist) {
 		return errNoToken()
-	}
-	config := s.loop()
-	if config.Key, err = seal.NewKey(); err != nil {
-		return err
-	}
-	config.Register = func(context.Context) (runner.ControlPlane, error) { return nil, nil }
-	if _, err := runner.New(config, nil, nil, log); err != nil {
-		return Failure{ExitUsage, err}
 	}
 	return nil
 }
