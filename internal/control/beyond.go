@@ -134,9 +134,13 @@ func Usable(ctx context.Context, v View, full, organizationID string) (ClassView
 // Hearing is told of new events, on this plane and on others. C holds at most one wake-up, which carries no data and may
 // be lost: whoever is woken reads the truth, and looks now and then without.
 type Hearing struct {
-	C   <-chan struct{}
-	end func()
+	C    <-chan struct{}
+	end  func()
+	join func(topics ...string)
 }
+
+// Task hears of a task, too: no event tells of its steps.
+func (h Hearing) Task(id string) { h.join(taskTopic(id)) }
 
 // Close ends it.
 func (h Hearing) Close() { h.end() }
@@ -144,5 +148,5 @@ func (h Hearing) Close() { h.end() }
 // HearEvents hears of new events from now on.
 func (p *Plane) HearEvents() Hearing {
 	s := p.hub.subscribe(eventTopic)
-	return Hearing{C: s.C, end: s.close}
+	return Hearing{C: s.C, end: s.close, join: s.join}
 }

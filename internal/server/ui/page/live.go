@@ -22,7 +22,7 @@ func (s *Site) live(w http.ResponseWriter, v *Visit, show func(*Visit) (View, er
 	out := NewEvents(w)
 	var sent []byte
 	for {
-		now, err := s.look(v, show)
+		now, task, err := s.look(v, show)
 		switch {
 		case v.Context().Err() != nil:
 			return
@@ -40,6 +40,9 @@ func (s *Site) live(w http.ResponseWriter, v *Visit, show func(*Visit) (View, er
 		if err != nil {
 			return
 		}
+		if task != "" {
+			heard.Task(task)
+		}
 		if !wait(v.Context(), heard.C, again.C) || !pause(v.Context(), s.pause) {
 			return
 		}
@@ -49,17 +52,18 @@ func (s *Site) live(w http.ResponseWriter, v *Visit, show func(*Visit) (View, er
 	}
 }
 
-// look renders a page's body.
-func (s *Site) look(v *Visit, show func(*Visit) (View, error)) ([]byte, error) {
+// look renders a page's body, and says whose steps it shows.
+func (s *Site) look(v *Visit, show func(*Visit) (View, error)) (text []byte, task string, err error) {
 	ctx, cancel := context.WithTimeout(v.Context(), lookTime)
 	defer cancel()
 	now := *v
 	now.Request = v.Request.WithContext(ctx)
 	view, err := show(&now)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return body(&now, view)
+	text, err = body(&now, view)
+	return text, view.Task, err
 }
 
 func wait(ctx context.Context, woken <-chan struct{}, again <-chan time.Time) bool {

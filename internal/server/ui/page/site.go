@@ -67,6 +67,7 @@ type View struct {
 	Files []string // of assets, that the page needs beside the usual ones: style sheets and scripts
 	Still bool     // it does not change while somebody looks, such as a form that is being filled in
 	Code  int      // 200 when 0
+	Task  string   // whose steps it shows: no event tells of them
 
 	part bool // without a headline: it is a piece of a page
 }

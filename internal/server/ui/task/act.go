@@ -26,7 +26,7 @@ type verb struct {
 
 func cancelling() verb {
 	return verb{
-		path: "cancel", button: "Cancel", class: "danger", rule: control.UserDoor.CancelTask,
+		path: "cancel", button: "Cancel", class: "outline danger", rule: control.UserDoor.CancelTask,
 		told: func(t remuda.Task) page.Answer {
 			if t.State.Ended() {
 				return page.Answer{To: address(t.ID), Notice: "The task was cancelled."}

@@ -45,7 +45,7 @@ func show(v *page.Visit) (page.View, error) {
 	if err := s.findOthers(v); err != nil {
 		return page.View{}, err
 	}
-	return page.View{Title: t.Name, Area: page.Tasks, Trail: trail(), Body: whole(s), Files: files(output.Files()...)}, nil
+	return page.View{Title: t.Name, Area: page.Tasks, Trail: trail(), Body: whole(s), Task: t.ID, Files: files(output.Files()...)}, nil
 }
 
 // attemptOf reads which attempt is asked for.
@@ -149,7 +149,7 @@ func showJob(v *page.Visit) (page.View, error) {
 		return page.View{}, remuda.Fail(remuda.NotFound, "Task "+t.ID+" has no steps of its own: it is a run of a building block.")
 	}
 	return page.View{
-		Title: "Steps as submitted", Area: page.Tasks, Trail: trail(page.Link{Text: t.Name, To: address(t.ID)}), Body: job(*t.Job),
+		Title: "Steps as submitted", Area: page.Tasks, Trail: trail(page.Link{Text: t.Name, To: address(t.ID)}), Body: alone(*t.Job),
 		Files: files(), Still: true,
 	}, nil
 }
