@@ -71,6 +71,7 @@ func eventColumns() []column[remuda.Event] {
 		{name: "type", cell: func(e remuda.Event) string { return e.Type }},
 		{name: "subject", cell: func(e remuda.Event) string { return e.Subject }},
 		{name: "by", cell: func(e remuda.Event) string { return e.Actor }},
+		{name: "from", cell: func(e remuda.Event) string { return e.Address }},
 		{name: "organization", cell: func(e remuda.Event) string { return e.Organization }},
 		{name: "detail", cell: func(e remuda.Event) string { return e.Detail }},
 	}

@@ -65,20 +65,20 @@ func (d UserDoor) events(ctx context.Context, f EventFilter) (readEvents, error)
 	})
 	read.events = make([]remuda.Event, 0, len(rows))
 	for _, e := range rows {
-		read.events = append(read.events, remuda.Event{
-			ID: e.ID, Type: e.Type, Organization: e.Organization, Subject: e.Subject, Actor: e.Actor,
-			Detail: e.Detail, At: e.At.Time(), Address: d.addressOf(e),
-		})
+		read.events = append(read.events, d.wordsOfEvent(e))
 	}
 	return read, err
 }
 
-// addressOf is from where something was asked for, which admins alone are told: it is people's own.
-func (d UserDoor) addressOf(e EventView) string {
-	if !d.user.Admin && rank(d.user.Role) < rank(remuda.RoleAdmin) {
-		return ""
+// wordsOfEvent tells an event. From where it was asked for is people's own, which admins alone are told.
+func (d UserDoor) wordsOfEvent(e EventView) remuda.Event {
+	words := remuda.Event{
+		ID: e.ID, Type: e.Type, Organization: e.Organization, Subject: e.Subject, Actor: e.Actor, Detail: e.Detail, At: e.At.Time(),
 	}
-	return e.Address
+	if d.user.Admin || rank(d.user.Role) >= rank(remuda.RoleAdmin) {
+		words.Address = e.Address
+	}
+	return words
 }
 
 // Events that are held back are looked for again so soon, and by those who do not follow so often.

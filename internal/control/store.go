@@ -68,9 +68,9 @@ type Tx interface {
 	ReplaceClassAccess(ctx context.Context, class string, organizations []string) error
 	// ForgetOldKeys drops idempotency keys made before a time, at most 64; the answer is how many.
 	ForgetOldKeys(ctx context.Context, before Micros) (int64, error)
-	// ForgetClassTokens drops class tokens that were revoked, used up or expired before a time, and with which no runner
-	// that is still around registered, at most 64; the answer is how many.
-	ForgetClassTokens(ctx context.Context, before Micros) (int64, error)
+	// ForgetTokens drops API keys that expired before a time, and class tokens that were revoked, used up or expired before
+	// it, and with which no runner that is still around registered, at most 64; the answer is how many.
+	ForgetTokens(ctx context.Context, before Micros) (int64, error)
 	// LeaveSilent has runners leave that hold nothing and were last expected before a time, at most 64; the answer is
 	// how many.
 	LeaveSilent(ctx context.Context, before, now Micros) (int64, error)
@@ -85,6 +85,7 @@ type Tx interface {
 type View interface {
 	ActivityView
 	sessionsInStore
+	eventsInStore
 
 	// Get fills row by its id.
 	Get(ctx context.Context, row Row, id string) error

@@ -59,7 +59,7 @@ func (p *Plane) forget(ctx context.Context) error {
 	for _, drop := range []func(Tx) (int64, error){
 		func(tx Tx) (int64, error) { return tx.ForgetOldKeys(ctx, p.now()-Micros(keyLife.Microseconds())) },
 		func(tx Tx) (int64, error) {
-			return tx.ForgetClassTokens(ctx, p.now()-Micros(tokenLife.Microseconds()))
+			return tx.ForgetTokens(ctx, p.now()-Micros(tokenLife.Microseconds()))
 		},
 		func(tx Tx) (int64, error) {
 			return tx.LeaveSilent(ctx, p.now()-Micros(lostRunnerAfter.Microseconds()), p.now())

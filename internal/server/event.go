@@ -19,6 +19,9 @@ type listEventsInput struct {
 	Organization string `query:"organization" maxLength:"64" doc:"Only those about this organization"`
 	Type         string `query:"type" maxLength:"100" doc:"Only those of this type, such as task.finished; task.* for all that begin so"`
 	Subject      string `query:"subject" maxLength:"200" doc:"Only those about the thing of this id or name"`
+	Actor        string `query:"actor" maxLength:"200" doc:"Only those that somebody of this name made; only with newest_first"`
+	NewestFirst  bool   `query:"newest_first" doc:"List backward, from the newest. A page may be short and yet have a next one, which before asks for"`
+	Before       string `query:"before" maxLength:"20" doc:"Only those before the event with this id: next of an earlier answer; only with newest_first"`
 	Accept       string `header:"Accept" hidden:"true"`
 	LastEventID  string `header:"Last-Event-ID" maxLength:"20" doc:"Where a stream goes on: the id of the last event that was seen; wins over after"`
 }
@@ -36,19 +39,31 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (func(huma
 	if wantsEvents(in.Accept) {
 		return s.followEvents(ctx, in, filter)
 	}
-	found, err := in.door.Events(ctx, filter)
+	page, err := listEventsOf(ctx, in, filter)
 	if err != nil {
 		return nil, err
-	}
-	page := remuda.Page[remuda.Event]{Items: found}
-	if len(found) == filter.Limit {
-		page.Next = strconv.FormatInt(found[len(found)-1].ID, 10)
 	}
 	return func(ctx huma.Context) {
 		ctx.SetHeader("Content-Type", jsonType)
 		ctx.SetStatus(http.StatusOK)
 		_ = json.NewEncoder(ctx.BodyWriter()).Encode(page) // Nobody is left to tell.
 	}, nil
+}
+
+func listEventsOf(ctx context.Context, in *listEventsInput, filter control.EventFilter) (remuda.Page[remuda.Event], error) {
+	if in.NewestFirst {
+		back := control.AuditFilter{Organization: in.Organization, Type: in.Type, Subject: in.Subject, Actor: in.Actor}
+		return in.door.Audit(ctx, back, control.PageQuery{Cursor: in.Before, Limit: filter.Limit})
+	}
+	if in.Before != "" || in.Actor != "" {
+		return remuda.Page[remuda.Event]{}, remuda.Fail(remuda.Invalid, "before and actor are for lists that say newest_first")
+	}
+	found, err := in.door.Events(ctx, filter)
+	page := remuda.Page[remuda.Event]{Items: found}
+	if err == nil && len(found) == filter.Limit {
+		page.Next = strconv.FormatInt(found[len(found)-1].ID, 10)
+	}
+	return page, err
 }
 
 func (s *Server) followEvents(ctx context.Context, in *listEventsInput, filter control.EventFilter) (func(huma.Context), error) {

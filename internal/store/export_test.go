@@ -5,6 +5,9 @@ import "github.com/remuda-dev/remuda/internal/control"
 // OlderVersion lets tests compare versions.
 var OlderVersion = olderVersion
 
+// MostLooked is how many events one reading back looks at.
+const MostLooked = mostLooked
+
 // Measure makes the measures of output small, so that few bytes make parts.
 func (s *Store) Measure(piece, part, bound int64) {
 	s.outputs.piece, s.outputs.part, s.outputs.bound = piece, part, bound

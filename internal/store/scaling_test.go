@@ -108,7 +108,7 @@ func uselessTokensAreForgotten(t *testing.T, s control.Store) {
 	insert(t, s, &admin)
 	kept[admin.ID] = true // lest a file brings it back
 	write(t, s, func(tx control.Tx) error {
-		_, err := tx.ForgetClassTokens(ctx, 100)
+		_, err := tx.ForgetTokens(ctx, 100)
 		return err
 	})
 	for id, wanted := range kept {

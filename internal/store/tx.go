@@ -96,8 +96,8 @@ func (t tx) ForgetOldKeys(_ context.Context, before control.Micros) (int64, erro
 		(select id from submission_keys where created_at < $1 order by created_at limit 64)`, before)
 }
 
-func (t tx) ForgetClassTokens(_ context.Context, before control.Micros) (int64, error) {
-	return t.exec(`delete from tokens where id in (select t.id from tokens t where t.kind = 'class'
+func (t tx) ForgetTokens(_ context.Context, before control.Micros) (int64, error) {
+	return t.exec(`delete from tokens where id in (select t.id from tokens t where t.kind in ('class', 'api-key')
 		and (t.revoked_at <> 0 and t.revoked_at < $1 or t.used_at <> 0 and t.used_at < $1 or t.expires_at <> 0 and t.expires_at < $1)
 		and not exists (select 1 from runner_classes x join runners r on r.id = x.runner_id where x.token_id = t.id and r.gone_at = 0)
 		order by t.id limit 64)`, before)
