@@ -82,4 +82,5 @@ type RunFilter struct {
 	Organization, Block string
 	Status              []remuda.RunStatus
 	Approval            remuda.Approval
+	ByHand              bool // only those that somebody has to do by hand, and has not finished
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/blocks"
 )
 
 func manual(approval bool) remuda.Version {
@@ -65,7 +66,15 @@ func TestAManualRunWithApprovalIsFinishedByTheDefinitionsOwner(t *testing.T) {
 		_, err = w.owner().FinishManualRun(w.t.Context(), b.LatestRun, remuda.RunSucceeded, map[string]remuda.Value{"none": value(1), "size": value("x")})
 		wantKind(w.t, err, remuda.Invalid)
 		same(w.t, "fields", 2, len(fieldsOf(err)))
+		byHand := func() (ids []string) {
+			for _, run := range got(w.owner().Runs(w.t.Context(), blocks.RunFilter{ByHand: true}, blocks.Span{}))(w.t).Items {
+				ids = append(ids, run.ID)
+			}
+			return ids
+		}
+		same(w.t, "to do by hand", []string{b.LatestRun}, byHand())
 		got(w.owner().FinishManualRun(w.t.Context(), b.LatestRun, remuda.RunSucceeded, outputs))(w.t)
+		same(w.t, "to do by hand afterwards", []string(nil), byHand())
 		now := w.wantStatus(b, remuda.BlockSucceeded)
 		same(w.t, "ticket", value("T-2"), now.Outputs["ticket"])
 		_, err = w.owner().FinishManualRun(w.t.Context(), b.LatestRun, remuda.RunFailed, nil)

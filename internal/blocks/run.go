@@ -69,7 +69,7 @@ func (d UserDoor) Runs(ctx context.Context, f RunFilter, s Span) (List[remuda.Bl
 	p, total := s.page(), 0
 	var rows []RunView
 	err := d.r.look(ctx, func(v View) error {
-		query := RunQuery{Block: f.Block, Status: f.Status, Approval: f.Approval, Page: p}
+		query := RunQuery{Block: f.Block, Status: f.Status, Approval: f.Approval, ByHand: f.ByHand, Page: p}
 		if f.Block != "" {
 			block, err := d.block(ctx, v, f.Block)
 			if err != nil {

@@ -124,5 +124,6 @@ type RunQuery struct {
 	Organization, Block string
 	Status              []remuda.RunStatus
 	Approval            remuda.Approval
+	ByHand              bool
 	Page
 }

@@ -32,6 +32,9 @@ func runClause(q blocks.RunQuery) *conditions {
 	c.where("r.block_id = $?", q.Block)
 	in(c, "r.status", q.Status)
 	c.where("r.approval = $?", string(q.Approval))
+	if q.ByHand {
+		c.parts = append(c.parts, "r.ended_at = 0 and r.task_id = '' and r.status = 'in_progress'")
+	}
 	return c
 }
 
