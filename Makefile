@@ -164,6 +164,7 @@ PROOF ?= 60s
 prove: deps ## kill everything that can be killed for a minute each, fill disks, take bucket and database away, hold the rules over PostgreSQL: PROOF=5m
 	REMUDA_PROOF=$(PROOF) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/proof
 	REMUDA_TEST_DATABASE=postgres CGO_ENABLED=0 go test -count=1 -timeout 20m ./internal/control
+	REMUDA_TEST_LONG=1 CGO_ENABLED=0 go test -count=1 -timeout 20m -run TestManyClaimers ./internal/store
 
 # Pictures of every page, light and dark, wide and narrow, to look at.
 SCREENSHOTS ?= bin/screenshots
@@ -174,9 +175,9 @@ screenshots: deps ## take a picture of every web page: SCREENSHOTS=folder
 # Without the race detector many more seeds are tried in the same time.
 SEEDS ?= 1000
 .PHONY: simulate
-simulate: ## try the simulation's seeds and its broken rules, without the race detector: SEEDS=50000 for more
+simulate: ## try the simulation's seeds, its broken rules and what claims cost, without the race detector: SEEDS=50000 for more
 	REMUDA_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/simulation
-	CGO_ENABLED=0 go test -count=1 -run TestAClaimCostsTheSame ./internal/store
+	CGO_ENABLED=0 go test -count=1 -run 'TestAClaimCostsTheSame|TestAClaimInSQLiteWalks|TestManyClaimers' ./internal/store
 
 SOAK ?= 1h
 .PHONY: soak

@@ -245,7 +245,7 @@ func limitedIsKnown(t *testing.T, s control.Store) {
 // Three organizations share a class; each is at its limit all the time.
 func TestManyClaimersTakeEachTaskOnceAndExceedNoLimit(t *testing.T) {
 	const claimers, limit, classLimit = 16, 7, 20
-	each := 667
+	each := eachClaimed
 	if os.Getenv("REMUDA_TEST_LONG") != "" {
 		each = 3334
 	}
