@@ -104,6 +104,9 @@ func (v *Visit) Query(name string) string { return v.Request.URL.Query().Get(nam
 // Form is a field of the form that was sent, without the spaces around it.
 func (v *Visit) Form(name string) string { return strings.TrimSpace(v.Request.PostFormValue(name)) }
 
+// HasBlocks says whether the site has building blocks.
+func (v *Visit) HasBlocks() bool { return v.Site.options.Blocks != nil }
+
 // Plane is the control plane itself, for what no door has.
 func (v *Visit) Plane() *control.Plane { return v.Site.options.Plane }
 
