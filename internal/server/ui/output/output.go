@@ -3,7 +3,9 @@ package output
 
 import "github.com/remuda-dev/remuda/internal/server/ui/page"
 
-// Add gives the site these pages.
+// Add gives the site what a Viewer asks for.
 func Add(s *page.Site) {
-	_ = s
+	s.Stream("GET /follow/tasks/{task}/output", follow)
+	s.Stream("GET /tasks/{task}/output.txt", download)
+	s.Show("GET /tasks/{task}/output", showText)
 }
