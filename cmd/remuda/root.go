@@ -21,7 +21,7 @@ func (p *program) root() *cobra.Command {
 	for id, commands := range map[string][]*cobra.Command{
 		"work":  {p.runCommand(), p.tasks()},
 		"host":  {p.upCommand(), p.serverCommand(), p.runnerCommand(), p.admin()},
-		"block": {p.definitions(), p.blocks(), p.states(), p.integrations()},
+		"block": {p.definitions(), p.blocks(), p.states(), p.integrations(), p.tenants(), p.runnerEntries()},
 		"noun":  {p.organizations(), p.namespaces(), p.projects(), p.resourceClasses(), p.tokens(), p.events()},
 		"more":  {p.loginCommand(), p.whoamiCommand(), p.openapiCommand(), p.versionCommand()},
 	} {
