@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/remuda-dev/remuda/internal/blocks"
 )
@@ -12,8 +13,9 @@ import (
 const (
 	boxWidth  = 190
 	boxHeight = 52
+	passing   = 8  // the room of a line that passes a column
 	between   = 56 // columns
-	below     = 14 // one box, the next
+	below     = 14 // one thing in a column, the next
 	margin    = 4
 )
 
@@ -30,81 +32,116 @@ type box struct {
 	X, Y int
 }
 
+// spot is what stands in a column: a block, or a line on its way to one that stands further to the right.
+type spot struct {
+	kin    blocks.Kin
+	line   bool
+	from   []*spot // in the column before
+	middle int     // its height on the page
+}
+
+func (s *spot) height() int {
+	if s.line {
+		return passing
+	}
+	return boxHeight
+}
+
 // draw lays a family out.
 func draw(family []blocks.Kin) drawing {
 	columns := arranged(family)
-	tallest := 0
-	for _, column := range columns {
-		tallest = max(tallest, len(column))
-	}
-	d := drawing{
-		Width:  2*margin + len(columns)*boxWidth + max(0, len(columns)-1)*between,
-		Height: 2*margin + tallest*boxHeight + max(0, tallest-1)*below,
-	}
-	places := map[string]box{}
+	heights := make([]int, len(columns))
 	for i, column := range columns {
-		top := margin + (tallest-len(column))*(boxHeight+below)/2
-		for j, kin := range column {
-			b := box{Kin: kin, X: margin + i*(boxWidth+between), Y: top + j*(boxHeight+below)}
-			places[kin.ID] = b
-			d.Boxes = append(d.Boxes, b)
+		for _, s := range column {
+			heights[i] += s.height() + below
 		}
 	}
-	for _, b := range d.Boxes {
-		for _, id := range b.Parents {
-			d.Lines = append(d.Lines, curve(places[id], b))
+	tallest := slices.Max(heights) - below
+	d := drawing{Width: 2*margin + len(columns)*(boxWidth+between) - between, Height: 2*margin + tallest}
+	for i, column := range columns {
+		slices.SortStableFunc(column, func(a, b *spot) int {
+			return cmp.Or(cmp.Compare(a.pulled(), b.pulled()), cmp.Compare(a.kin.Name, b.kin.Name))
+		})
+		x, y := margin+i*(boxWidth+between), margin+(tallest-heights[i]+below)/2
+		for _, s := range column {
+			s.middle = y + s.height()/2
+			if !s.line {
+				d.Boxes = append(d.Boxes, box{Kin: s.kin, X: x, Y: y})
+				for _, from := range s.from {
+					d.Lines = append(d.Lines, path(s, from, x))
+				}
+			}
+			y += s.height() + below
 		}
 	}
 	return d
 }
 
-// curve is the path from a parent to its child.
-func curve(from, to box) string {
-	x1, y1, x2, y2 := from.X+boxWidth, from.Y+boxHeight/2, to.X, to.Y+boxHeight/2
-	bend := (x2 - x1) / 2
-	return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1+bend, y1, x2-bend, y2, x2, y2)
+// pulled is where a spot would stand best: as high as what it comes from, on average.
+func (s *spot) pulled() int {
+	if len(s.from) == 0 {
+		return 0
+	}
+	sum := 0
+	for _, from := range s.from {
+		sum += from.middle
+	}
+	return sum / len(s.from)
 }
 
-// arranged puts a family in columns, each block one further than the last of its parents, and beside them as far as that
-// goes.
-func arranged(family []blocks.Kin) [][]blocks.Kin {
+// path is the line from a block, through the columns that it passes, to its child at x.
+func path(to, from *spot, x int) string {
+	hops := []string{}
+	for {
+		x1, x2, bend := x-between, x, between/2
+		hop := fmt.Sprintf("C%d %d %d %d %d %d", x1+bend, from.middle, x2-bend, to.middle, x2, to.middle)
+		if !from.line {
+			hops = append(hops, fmt.Sprintf("M%d %d", x1, from.middle)+hop)
+			break
+		}
+		hops = append(hops, fmt.Sprintf("H%d", x1)+hop)
+		to, from, x = from, from.from[0], x1-boxWidth
+	}
+	slices.Reverse(hops)
+	return strings.Join(hops, "")
+}
+
+// arranged puts a family in columns, each block right after the last of its parents, with the lines between them.
+func arranged(family []blocks.Kin) [][]*spot {
+	depth := depths(family)
+	columns := make([][]*spot, 0, len(family))
+	spots := map[string]*spot{}
+	for _, kin := range family {
+		spots[kin.ID] = &spot{kin: kin}
+		for len(columns) <= depth[kin.ID] {
+			columns = append(columns, nil)
+		}
+		columns[depth[kin.ID]] = append(columns[depth[kin.ID]], spots[kin.ID])
+	}
+	for _, kin := range family {
+		for _, parent := range kin.Parents {
+			from := spots[parent]
+			for at := depth[parent] + 1; at < depth[kin.ID]; at++ {
+				from = &spot{line: true, from: []*spot{from}}
+				columns[at] = append(columns[at], from)
+			}
+			spots[kin.ID].from = append(spots[kin.ID].from, from)
+		}
+	}
+	return columns
+}
+
+// depths is in which column each of a family stands. Circles are refused when blocks are ordered.
+func depths(family []blocks.Kin) map[string]int {
 	depth := map[string]int{}
-	for range family { // no road is longer than there are blocks, and circles are refused
+	for range family {
 		for _, kin := range family {
 			for _, parent := range kin.Parents {
 				depth[kin.ID] = max(depth[kin.ID], min(depth[parent]+1, len(family)-1))
 			}
 		}
 	}
-	var columns [][]blocks.Kin
-	for _, kin := range family {
-		for len(columns) <= depth[kin.ID] {
-			columns = append(columns, nil)
-		}
-		columns[depth[kin.ID]] = append(columns[depth[kin.ID]], kin)
-	}
-	row := map[string]float64{}
-	for _, column := range columns {
-		slices.SortStableFunc(column, func(a, b blocks.Kin) int {
-			return cmp.Or(cmp.Compare(middle(a, row), middle(b, row)), cmp.Compare(a.Name, b.Name))
-		})
-		for i, kin := range column {
-			row[kin.ID] = float64(i) - float64(len(column)-1)/2
-		}
-	}
-	return columns
-}
-
-// middle is where a block's parents stand, on average.
-func middle(kin blocks.Kin, row map[string]float64) float64 {
-	if len(kin.Parents) == 0 {
-		return 0
-	}
-	sum := 0.0
-	for _, id := range kin.Parents {
-		sum += row[id]
-	}
-	return sum / float64(len(kin.Parents))
+	return depth
 }
 
 // short is a text that fits into a box.

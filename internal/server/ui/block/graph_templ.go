@@ -40,7 +40,7 @@ func familyOf(family []blocks.Kin, more bool) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		d := draw(family)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"wide family\" tabindex=\"0\" role=\"group\" aria-label=\"Parents and children, drawn\"><svg width=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"wide family\" tabindex=\"0\" role=\"region\" aria-label=\"Parents and children, drawn\"><svg width=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -382,7 +382,7 @@ func boxText(b box, class, name, state string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var19 string
-		templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(short(name, 22))
+		templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(short(name, 20))
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `graph.templ`, Line: 61, Col: 95}
 		}

@@ -143,7 +143,7 @@ func sideOf(raw json.RawMessage) *side {
 	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil && severalLines(text) {
-		return &side{Text: text}
+		return &side{Text: strings.TrimSuffix(text, "\n")}
 	}
 	return &side{Text: unescaped(indented(raw))}
 }
