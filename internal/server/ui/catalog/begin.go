@@ -45,7 +45,8 @@ func beginning(implementation string) string {
       integration: id of the integration
       project: "42"
       ref: main
-      token: {secret: the trigger token}
+      token:
+        secret: the trigger token
 ` + inputs + outputs
 	case remuda.BlueprintAzureDevOps:
 		return `version:

@@ -61,8 +61,9 @@ func (f field) Hint() string {
 	say(f.Input.Sensitive && f.Held, "There is a secret value. Leave this empty to keep it.")
 	say(f.Input.Sensitive && !f.Held, "A secret: it is encrypted at once and never shown.")
 	say(!f.Held && f.Input.Default != nil && f.Input.Sensitive, "Left empty, it is the default.")
-	say(f.Default() != "" && f.Input.Type != remuda.TypeFile, "Left empty, it is "+f.Default()+".")
-	say(f.Input.Locked, "It cannot be changed later.")
+	say(f.Default() != "" && f.Input.Type != remuda.TypeMultiSelect, "Left empty, it is "+f.Default()+".")
+	say(f.Default() != "" && f.Input.Type == remuda.TypeMultiSelect && !f.Input.Optional, "With none chosen, it is "+f.Default()+".")
+	say(f.Input.Locked, "Those who order cannot change it later.")
 	return strings.Join(all, " ")
 }
 

@@ -21,7 +21,8 @@ type draft struct {
 	Old            remuda.Definition // what is changed; empty when one is made
 	Latest         remuda.Version    // its newest version
 	Said           remuda.Definition // what the fields say
-	Text           string            // and the rest
+	Text           string            // and the rest, as it may be shown
+	sent           string            // and as it was sent, with its secrets
 	Was            string            // the text that the form was filled with
 	Implementation string            // that the text was begun with
 	Organizations  []string          // of which one is chosen; only the instance's administrator chooses
@@ -110,7 +111,7 @@ func digest(d remuda.Definition, text string) string {
 // take reads the form, and says whether it can be read.
 func (d *draft) take(v *page.Visit) (r rest, right bool) {
 	sent := strings.ReplaceAll(v.Request.PostFormValue("text"), "\r\n", "\n")
-	d.Text, d.Release = withoutSecrets(sent), v.Form("release") != ""
+	d.sent, d.Text, d.Release = sent, withoutSecrets(sent), v.Form("release") != ""
 	d.Said = remuda.Definition{
 		Organization: cmp.Or(d.Old.Organization, v.Form("organization"), v.User.Organization), Name: v.Form("name"),
 		Description: strings.ReplaceAll(v.Form("description"), "\r\n", "\n"), Target: remuda.Target(v.Form("target")), Access: remuda.Access(v.Form("access")),
@@ -247,7 +248,7 @@ func (d *draft) refused(err error, prefix string) (page.Answer, error) {
 			d.Blamed[name] = sentence(f.Message)
 			continue
 		}
-		d.Lines = append(d.Lines, located(d.Text, prefix, f))
+		d.Lines = append(d.Lines, located(d.sent, prefix, f))
 	}
 	return d.again(codeOf(told.Kind)), nil
 }
