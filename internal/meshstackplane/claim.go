@@ -223,21 +223,22 @@ func (c *claim) now() progress {
 	return c.progress
 }
 
-// drop ends a claim: nobody knows of it from then on.
+// drop ends a claim: nothing of it is kept, and then nobody knows of it.
 func (p *Plane) drop(c *claim) error {
-	p.mu.Lock()
-	delete(p.claims, c.id())
-	p.askAt = time.Time{}
-	p.mu.Unlock()
 	c.mu.Lock()
 	first := !c.dropped
-	c.dropped = true
+	c.dropped = true // so that nothing more is written
 	c.mu.Unlock()
 	if first {
 		close(c.over)
 	}
+	err := os.RemoveAll(c.dir)
+	p.mu.Lock()
+	delete(p.claims, c.id())
+	p.askAt = time.Time{}
+	p.mu.Unlock()
 	nudge(p.news)
-	if err := os.RemoveAll(c.dir); err != nil {
+	if err != nil {
 		return fmt.Errorf("remove what is kept of claim %s: %w", c.id(), err)
 	}
 	return nil

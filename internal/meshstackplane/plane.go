@@ -7,6 +7,7 @@
 package meshstackplane
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,10 +39,11 @@ type Options struct {
 	Key   *seal.Key    // the runner's own
 	Dir   string       // where claims are kept; the runner's alone
 
-	Node          string // tells this machine of the pool from the others; the same after a restart
-	Name, Version string // of the runner
-	Slots         int    // how many runs it carries out at once
-	Poll          time.Duration
+	Node          string        // tells this machine of the pool from the others; the same after a restart
+	Name, Version string        // of the runner
+	Slots         int           // how many runs it carries out at once
+	Poll          time.Duration // between two questions for a run
+	Beat          time.Duration // meshStack hears of each run at least so often; 10 s when 0
 
 	Transport http.RoundTripper
 	Insecure  bool // allows tokens over plain HTTP to another machine
@@ -73,7 +75,7 @@ var _ runner.ControlPlane = (*Plane)(nil)
 
 // New makes a Plane, with what an earlier runner left in its folder.
 func New(o Options) (*Plane, error) {
-	o.Poll, o.Slots = max(o.Poll, 10*time.Millisecond), max(o.Slots, 1)
+	o.Poll, o.Slots, o.Beat = cmp.Or(o.Poll, DefaultPoll), max(o.Slots, 1), cmp.Or(o.Beat, usualBeat)
 	api, err := newAPI(o)
 	if err != nil {
 		return nil, err

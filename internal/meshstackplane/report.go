@@ -20,8 +20,8 @@ import (
 const sourceID = "remuda"
 
 const (
-	beat       = 10 * time.Second // meshStack hears of each run at least so often
-	soon       = 2 * time.Second  // between two reports of a run of which there is news
+	usualBeat  = 10 * time.Second // meshStack hears of each run at least so often
+	soon       = 5                // as many reports are made in a beat while there is news
 	largeLog   = 256 << 10        // more than this is told only with each beat
 	longest429 = 5 * time.Minute  // that meshStack may ask for between two reports
 	// mostRefusals is how often in a row meshStack may refuse a run's token before the run is taken for somebody else's.
@@ -34,6 +34,7 @@ func (c *claim) attend(ctx context.Context) {
 		c.refuse(ctx)
 		return
 	}
+	beat := c.plane.options.Beat
 	for ctx.Err() == nil {
 		select {
 		case <-c.dirty:
@@ -49,7 +50,7 @@ func (c *claim) attend(ctx context.Context) {
 		}
 		started := time.Now()
 		size, err := c.tell(ctx)
-		pause := soon
+		pause := beat / soon
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -75,8 +76,8 @@ func (c *claim) pauseAfter(err error) time.Duration {
 	}
 	c.log.Warn("meshStack does not take a report; trying again", "error", err)
 	nudge(c.dirty)
-	asked := min(askedFor(err), longest429)
-	return max(asked, soon) + rand.N(beat/2) //nolint:gosec // chance is all that is asked of it
+	beat := c.plane.options.Beat
+	return max(min(askedFor(err), longest429), beat/soon) + rand.N(beat/2) //nolint:gosec // chance is all that is asked of it
 }
 
 // askedFor is how long meshStack wants to be left alone.
