@@ -116,12 +116,18 @@ func grants(user control.User) []permissionGroup {
 	}
 	for _, group := range groups {
 		slices.SortFunc(group.Nouns, func(a, b nounWords) int { return strings.Compare(a.Noun, b.Noun) })
+		for _, noun := range group.Nouns {
+			slices.SortFunc(noun.Words, func(a, b string) int { return reach(a) - reach(b) })
+		}
 	}
 	return slices.DeleteFunc(groups, func(g permissionGroup) bool { return len(g.Nouns) == 0 })
 }
 
 // verb is what a permission lets one do, as its last word says.
 func verb(word string) string { return word[strings.LastIndexByte(word, '_')+1:] }
+
+// reach puts verbs in the order of how much they change.
+func reach(word string) int { return slices.Index([]string{"LIST", "SAVE", "DELETE"}, verb(word)) }
 
 // The groups of permissions; remuda.Permissions tells what their words mean.
 const (
