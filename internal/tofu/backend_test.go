@@ -59,6 +59,7 @@ output "said" {
 			if err != nil || len(made) != 1 || !strings.HasSuffix(made[0].Name(), order.Block.ID) {
 				t.Errorf("the workspaces are %v (%v)", made, err)
 			}
+			order.Block.Name = "the same block under another name"
 			again := carryOut(t, newPlane(), order).succeeded()
 			if changes := again.plane.kept().report.Changes; changes == nil || *changes {
 				t.Error("the second run did not find what the first had made")

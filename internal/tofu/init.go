@@ -38,7 +38,26 @@ func (r *run) init(ctx context.Context) error {
 	if !r.module.backend {
 		return nil
 	}
-	return r.choose(ctx, workspaceOf(r.order.Block))
+	workspace, err := r.workspace(ctx)
+	if err != nil {
+		return err
+	}
+	return r.choose(ctx, workspace)
+}
+
+// workspace is the block's workspace: the one that is there, whatever the block was called when it was made, and whoever
+// made it; else one of our own naming.
+func (r *run) workspace(ctx context.Context) (string, error) {
+	listed, err := r.ask(ctx, "workspace", "list")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(listed)) {
+		if name := strings.Trim(line, "* \r\n"); strings.HasSuffix(name, r.order.Block.ID) {
+			return name, nil
+		}
+	}
+	return workspaceOf(r.order.Block), nil
 }
 
 // initialise lets tofu fetch modules and providers. It alone is lent what git is let in with.
