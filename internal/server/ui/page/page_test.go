@@ -33,6 +33,9 @@ type visit struct {
 	url   string
 	http  *http.Client
 	log   *strings.Builder
+
+	keys   control.Keys
+	logger *slog.Logger
 }
 
 func newVisit(t *testing.T) *visit {
@@ -49,6 +52,7 @@ func newVisit(t *testing.T) *visit {
 	}
 	v := &visit{t: t, store: kept, log: &strings.Builder{}}
 	log := slog.New(slog.NewTextHandler(v.log, nil))
+	v.keys, v.logger = keys, log
 	v.plane = control.New(control.Options{Store: kept, Keys: keys, Log: log})
 	v.admin = v.plane.AsUser(control.User{Name: "root", Admin: true})
 	pages, err := New(Options{Plane: v.plane, Log: log, Version: "0.0.1"})
