@@ -79,7 +79,7 @@ func TestABlockIsOrderedAndChangedInTheBrowser(t *testing.T) {
 	)
 
 	// The mistake is said where it is, and nothing has to be typed again but the secret.
-	tab.Until(`!!document.querySelector("#input-settings-wrong")`)
+	tab.Until(`!!document.querySelector("#wrong-input-settings")`)
 	tab.IsAccessible()
 	narrow(t, tab)
 	for selector, want := range map[string]string{
@@ -215,6 +215,15 @@ func TestWhoMayNotOrderSeesNoButtonAndIsRefused(t *testing.T) {
 			t.Errorf("POST %s answers a viewer %d, want 403: %s", path, code, page)
 		}
 	}
+	ordinary := s.person(s.token("acme", remuda.RoleMember))
+	if _, page := ordinary.see(at); !strings.Contains(page, "main.tf") || strings.Contains(page, "/edit") || strings.Contains(page, "<dialog") {
+		t.Errorf("a member of the owner does not see all of it, or is shown what it may not do: %s", page)
+	}
+	for _, path := range []string{at + "/edit", at + "/delete", at + "/versions/1/release", at + "/versions/1/delete"} {
+		if code, _, _ := ordinary.send(path, url.Values{}); code != http.StatusForbidden {
+			t.Errorf("POST %s answers a member of the owner %d, want 403", path, code)
+		}
+	}
 	member := s.person(s.token("beta", remuda.RoleMember))
 	hidden := "/definitions/" + s.private.ID
 	for _, path := range []string{hidden, hidden + "/order", hidden + "/edit"} {
@@ -272,7 +281,7 @@ func TestEachMistakeIsSaidAtItsField(t *testing.T) {
 	for _, test := range []struct {
 		field, value, id, says string
 	}{
-		{"input.name", "Large", "input-name", "Small letters first."},
+		{"input.name", "Large", "input-name", "Small letters first"},
 		{"input.size", "many", "input-size", "This is a whole number."},
 		{"input.public", "maybe", "input-public", "This is true or false."},
 		{"input.region", "mars", "input-region", "This is one of"},
@@ -289,7 +298,7 @@ func TestEachMistakeIsSaidAtItsField(t *testing.T) {
 		form.Set("input.spare", password)
 		form.Set(test.field, test.value)
 		code, page, at := member.sendParts(path, form)
-		if code != http.StatusUnprocessableEntity || at != path || !strings.Contains(page, `id="`+test.id+`-wrong"`) || !strings.Contains(page, test.says) {
+		if code != http.StatusUnprocessableEntity || at != path || !strings.Contains(page, `id="wrong-`+test.id+`"`) || !strings.Contains(page, test.says) {
 			t.Errorf("%s = %q answers %d without saying %q at #%s: %s", test.field, test.value, code, test.says, test.id, page)
 		}
 		if strings.Contains(page, password) || strings.Contains(page, "END-----") {
@@ -382,6 +391,13 @@ func TestABlockGetsWhatItWaitsForAndIsUpgraded(t *testing.T) {
 		t.Errorf("after the upgrade the block is %+v", now)
 	}
 
+	stranger := s.person(s.token("gamma", remuda.RoleAdmin))
+	if code, _ := stranger.see(at); code != http.StatusNotFound {
+		t.Errorf("the form answers another organization %d, want 404", code)
+	}
+	if code, _, _ := stranger.sendParts(at, form); code != http.StatusNotFound {
+		t.Errorf("changing answers another organization %d, want 404", code)
+	}
 	viewer := s.person(s.token("beta", remuda.RoleViewer))
 	if code, _ := viewer.see(at); code != http.StatusForbidden {
 		t.Errorf("the form answers a viewer %d, want 403", code)

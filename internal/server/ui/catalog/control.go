@@ -19,7 +19,7 @@ func (f field) Expects() string {
 	case f.Input.PatternError != "":
 		return f.Input.PatternError
 	default:
-		return "It matches the pattern " + f.Input.Pattern
+		return "It matches the pattern " + f.Input.Pattern + "."
 	}
 }
 
@@ -52,7 +52,7 @@ func (f field) Hint() string {
 	}
 	say(f.Input.Type == remuda.TypeList, "One entry a line, or a JSON list.")
 	say(f.Input.Type == remuda.TypeCode, "JSON or HCL.")
-	say(f.Input.Type == remuda.TypeString && f.Input.Pattern != "", sentence(f.Expects()))
+	say(f.Input.Type == remuda.TypeString && f.Input.Pattern != "", f.Expects())
 	if f.Input.Type == remuda.TypeFile {
 		say(f.Text != "", "There is a file: "+fileText(f.Text)+". Choose another one to replace it.")
 		say(f.Text == "" && f.Held, "There is a file. Choose another one to replace it.")

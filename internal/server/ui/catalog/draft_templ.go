@@ -308,7 +308,7 @@ func draftForm(d draft) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if d.Blamed["name"] != "" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, " aria-invalid=\"true\" aria-describedby=\"name-wrong\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 34, " aria-invalid=\"true\" aria-describedby=\"wrong-name\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -334,7 +334,7 @@ func draftForm(d draft) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "</textarea></div><div class=\"field\"><label for=\"target\">A block belongs to</label> <select id=\"target\" name=\"target\" aria-describedby=\"target-wrong\"><option value=\"workspace\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "</textarea></div><div class=\"field\"><label for=\"target\">A block belongs to</label> <select id=\"target\" name=\"target\" aria-describedby=\"wrong-target\"><option value=\"workspace\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -400,7 +400,7 @@ func draftForm(d draft) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "</div><div class=\"field\"><label for=\"text\">All else</label> <textarea id=\"text\" name=\"text\" class=\"code\" rows=\"24\" spellcheck=\"false\" aria-describedby=\"text-about\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "</div><div class=\"field\"><label for=\"text\">All else</label> <textarea id=\"text\" name=\"text\" class=\"code\" rows=\"24\" spellcheck=\"false\" aria-describedby=\"about-text\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -423,7 +423,7 @@ func draftForm(d draft) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "</textarea> <small id=\"text-about\">YAML or JSON in the shape of <a href=\"/api/v1/docs\">the API</a>: what a definition says, and in <code>version</code> what its version says. Secrets are left out when this text is shown again; a hash keeps the value that is there.</small></div><div class=\"field\"><label><input type=\"checkbox\" name=\"release\" value=\"yes\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "</textarea> <small id=\"about-text\">YAML or JSON in the shape of <a href=\"/api/v1/docs\">the API</a>: what a definition says, and in <code>version</code> what its version says. Secrets are left out when this text is shown again; a hash keeps the value that is there.</small></div><div class=\"field\"><label><input type=\"checkbox\" name=\"release\" value=\"yes\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -100,9 +100,9 @@ func (f field) Several() bool {
 
 // Describes are the ids of what is said about it.
 func (f field) Describes() string {
-	ids := f.ID() + "-about"
+	ids := "about-" + f.ID()
 	if f.Wrong != "" {
-		ids = f.ID() + "-wrong " + ids
+		ids = "wrong-" + f.ID() + " " + ids
 	}
 	return ids
 }
@@ -160,7 +160,7 @@ func fileOf(r *http.Request, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	data, err := io.ReadAll(file)
 	if err != nil {
 		return "", err

@@ -32,7 +32,7 @@ func newShop(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{Site: browsertest.Open(t), t: t}
 	ctx := t.Context()
-	for _, name := range []string{"acme", "beta"} {
+	for _, name := range []string{"acme", "beta", "gamma"} {
 		_, err := s.Admin.CreateOrganization(ctx, remuda.Organization{Name: name})
 		s.must(err)
 	}
@@ -172,7 +172,7 @@ func (p *person) do(method, path, kind string, body io.Reader) (code int, page, 
 	}
 	answer, err := p.http.Do(request)
 	p.shop.must(err)
-	defer answer.Body.Close() //nolint:errcheck // it was only read
+	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	p.shop.must(err)
 	return answer.StatusCode, string(text), answer.Request.URL.Path

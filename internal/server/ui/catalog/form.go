@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/blocks"
@@ -95,7 +97,9 @@ func (f *form) place(one remuda.Field, parents []string) bool {
 	if key, is := strings.CutPrefix(what, "inputs."); is {
 		for i := range f.Fields {
 			if f.Fields[i].Key == key {
-				f.Fields[i].Wrong = sentence(one.Message)
+				if f.Fields[i].Wrong = one.Message; one.Message != f.Fields[i].Input.PatternError { // which somebody wrote as it is
+					f.Fields[i].Wrong = sentence(one.Message)
+				}
 				return true
 			}
 		}
@@ -116,11 +120,15 @@ func (f *form) place(one remuda.Field, parents []string) bool {
 
 // sentence is what the rules say in the middle of one, as one.
 func sentence(text string) string {
-	if text == "" || strings.HasSuffix(text, ".") {
+	if text == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.ContainsAny(text[len(text)-1:], ".!?") {
 		return text
 	}
-	first := strings.ToUpper(text[:1])
-	return first + text[1:] + "."
+	return text + "."
 }
 
 // needs are the parents that a version's blocks take: those that it names, and those whose outputs its inputs are.
