@@ -20,6 +20,9 @@ func (r *run) init(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.keepLocked(ctx); err != nil {
+		return err
+	}
 	if err := r.writeSettings(); err != nil {
 		return err
 	}

@@ -170,6 +170,38 @@ output "n" { value = %d }`, n, n)}
 	running.Wait()
 }
 
+func TestFirstRunsAtOnceOfAModuleWithALockFileDownloadItsProviderOnce(t *testing.T) {
+	needProof(t)
+	module := map[string]string{"main.tf": withProof}
+	_, folder, err := newMachine(t).run(newPlane(), files(remuda.Detect, newer, module))
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks, err := os.ReadFile(filepath.Join(folder.Work(), "source/.terraform.lock.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	module[".terraform.lock.hcl"] = string(locks)
+
+	m := newMachine(t)
+	var running sync.WaitGroup
+	for n := range 6 {
+		running.Go(func() {
+			p := newPlane()
+			result, folder, err := m.run(p, files(remuda.Detect, newer, module))
+			if err != nil || result.State != remuda.Succeeded {
+				t.Errorf("run %d ended as %+v (%v): %s", n, result, err, p.Seen().All)
+				return
+			}
+			unpacked := filepath.Join(folder.Work(), "source/.terraform/providers/registry.example.test/remuda/proof/0.1.0", toolshed.Platform())
+			if _, err := os.Readlink(unpacked); err != nil {
+				t.Errorf("run %d got the provider itself: %v", n, err)
+			}
+		})
+	}
+	running.Wait()
+}
+
 // A lock file that was written on another kind of machine knows the archive for this one, and not what it unpacks to.
 func TestALockFileThatDoesNotKnowWhatTheMachineKeepsIsHeeded(t *testing.T) {
 	m := newMachine(t)

@@ -106,6 +106,33 @@ func texts(attribute *hcl.Attribute) []string {
 // keepingTakes bounds for how long a run that is done waits until the machine has its providers.
 const keepingTakes = 5 * time.Minute
 
+// keepLocked has the machine keep the providers that the module's lock file names, where it does not have them yet, and
+// waits for that: twenty runs that come at once then download each once, and not twenty times.
+func (r *run) keepLocked(ctx context.Context) error {
+	if r.providers.Shared == "" {
+		return nil
+	}
+	chosen, err := readLocks(filepath.Join(r.folder(), lockFile))
+	if err != nil {
+		return err
+	}
+	var absent []toolshed.Provider
+	for _, l := range chosen {
+		if l.Version != "" && toolshed.HashOf(r.providers.Shared, l.Provider) == "" && !r.providers.HasUnpacked(l.Provider) {
+			absent = append(absent, l.Provider)
+		}
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	keeping, cancel := context.WithTimeout(ctx, keepingTakes)
+	defer cancel()
+	if err := r.shed.Keep(keeping, absent); err != nil && ctx.Err() == nil {
+		r.task.Log.Warn("the run downloads its providers itself", "error", err)
+	}
+	return ctx.Err()
+}
+
 // keepProviders has the machine keep what init downloaded, while the run goes on: those that it has are links.
 func (r *run) keepProviders(ctx context.Context) {
 	if r.providers.Shared == "" {

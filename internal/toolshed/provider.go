@@ -77,6 +77,15 @@ func (i Installation) Settings(exclude []string) []byte {
 	return []byte(text.String())
 }
 
+// HasUnpacked is whether the operator's folder has a provider in the form that tofu takes as it is.
+func (i Installation) HasUnpacked(p Provider) bool {
+	if i.Folder == "" || p.check() != nil {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(i.Folder, filepath.FromSlash(p.Source), p.Version, Platform()))
+	return err == nil && info.IsDir()
+}
+
 // quote is text as HCL has it.
 func quote(text string) string {
 	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(strconv.Quote(text))
