@@ -127,6 +127,12 @@ const patience = 60 * time.Second
 // Tab opens a browser of its own with one tab. In CI a browser that is absent is a failure, elsewhere a reason to skip.
 func (s *Site) Tab(t testing.TB) *Tab {
 	t.Helper()
+	return s.TabFor(t, 3*patience)
+}
+
+// TabFor is Tab, for a test that takes so long at most.
+func (s *Site) TabFor(t testing.TB, long time.Duration) *Tab {
+	t.Helper()
 	if _, err := os.Stat(Path); err != nil {
 		if os.Getenv("CI") != "" { //nolint:forbidigo // a test asks where it runs
 			t.Fatal(err)
@@ -140,7 +146,7 @@ func (s *Site) Tab(t testing.TB) *Tab {
 	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, closeTab := chromedp.NewContext(allocator)
 	tab := &Tab{t: t, site: s, received: map[network.RequestID]int64{}}
-	timed, stop := context.WithTimeout(ctx, 3*patience)
+	timed, stop := context.WithTimeout(ctx, long)
 	tab.Context = timed
 	t.Cleanup(func() {
 		stop()

@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -24,7 +25,7 @@ type Ranch struct {
 // Furnish makes a Ranch.
 func (s *Site) Furnish(t testing.TB) Ranch {
 	t.Helper()
-	f := &furnisher{t: t, s: s}
+	f := &furnisher{t: t, s: s, held: map[string][]string{}}
 	for _, name := range []string{"acme", "platform"} {
 		f.try(s.Admin.CreateOrganization(t.Context(), remuda.Organization{Name: name}))
 		f.try(s.Admin.ClaimNamespace(t.Context(), name, name))
@@ -35,7 +36,7 @@ func (s *Site) Furnish(t testing.TB) Ranch {
 		f.try(s.Admin.CreateResourceClass(t.Context(), remuda.ResourceClass{Name: name, Description: description}))
 	}
 	first := f.runner("linux-1", "acme/linux", 2, true)
-	second := f.runner("linux-2", "acme/linux", 4, true)
+	second := f.runner("linux-2", "acme/linux", 2, true)
 	f.runner("gpu-1", "acme/gpu", 1, false)
 	builder := f.runner("tofu-1", "platform/tofu", 4, true)
 
@@ -52,9 +53,16 @@ func (s *Site) Furnish(t testing.TB) Ranch {
 	for range 2 {
 		f.start(second, passing)
 	}
+	f.submit("flaky test hunt", "acme/linux", "app", "go test -count=1000 ./...")
+	f.submit("soak test", "acme/linux", "app", "make soak")
+	for range 2 {
+		f.start(first, passing)
+	}
+	f.submit("weekly report", "acme/linux", "shop", "make report")
 	r.Queued = f.submit("flash image", "acme/arm", "firmware", "make image")
 	f.submit("train", "acme/gpu", "models", "python train.py")
 	f.blocks(&r, builder)
+	f.giveSigns()
 	return r
 }
 
@@ -65,8 +73,10 @@ const (
 )
 
 type furnisher struct {
-	t testing.TB
-	s *Site
+	t    testing.TB
+	s    *Site
+	held map[string][]string // claims, by their runners
+	fit  []string            // runners that give signs
 }
 
 func (f *furnisher) try(_ any, err error) {
@@ -85,7 +95,9 @@ func (f *furnisher) runner(name, class string, slots int, fit bool) string {
 		Capabilities: []string{"job", "opentofu"}, PublicKey: key.Public(), Tokens: []remuda.Secret{remuda.NewSecret(token.Token)},
 	}, "192.0.2.7")
 	must(f.t, err)
-	if !fit {
+	if fit {
+		f.fit = append(f.fit, made.ID)
+	} else {
 		_, err = f.s.Plane.AsRunner(made.ID).Sync(f.t.Context(), remuda.Sync{Holding: []string{nobodys}, Quarantined: true, Reason: "3 tasks in a row could not be started: no space left on device"})
 		must(f.t, err)
 	}
@@ -112,7 +124,7 @@ func (f *furnisher) submit(name, class, project string, commands ...string) stri
 // claim gives a runner one task.
 func (f *furnisher) claim(runner string) remuda.Claim {
 	f.t.Helper()
-	answer, err := f.s.Plane.AsRunner(runner).Sync(f.t.Context(), remuda.Sync{Ready: true, Most: 1, Holding: []string{nobodys}})
+	answer, err := f.s.Plane.AsRunner(runner).Sync(f.t.Context(), remuda.Sync{Ready: true, Most: 1, Holding: append(f.held[runner], nobodys)})
 	must(f.t, err)
 	if len(answer.Claims) == 0 {
 		f.t.Fatal("nothing to claim")
@@ -164,7 +176,34 @@ func (f *furnisher) begin(c remuda.Claim, text string) []remuda.Step {
 
 func (f *furnisher) start(runner, text string) {
 	f.t.Helper()
-	f.begin(f.claim(runner), text)
+	claim := f.claim(runner)
+	f.held[runner] = append(f.held[runner], claim.ID)
+	f.begin(claim, text)
+}
+
+// giveSigns has the runners say that they are there, until the test ends.
+func (f *furnisher) giveSigns() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	f.t.Cleanup(func() { cancel(); <-ended })
+	go func() {
+		defer close(ended)
+		for {
+			for _, runner := range f.fit {
+				said := remuda.Sync{Ready: true, Most: 1, Holding: append(slices.Clone(f.held[runner]), nobodys)}
+				if answer, err := f.s.Plane.AsRunner(runner).Sync(ctx, said); err == nil {
+					for _, claim := range answer.Claims {
+						f.held[runner] = append(f.held[runner], claim.ID)
+					}
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(5 * time.Second):
+			}
+		}
+	}()
 }
 
 // report carries a claim out.
