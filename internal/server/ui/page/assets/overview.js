@@ -31,7 +31,8 @@
 				{ label: "failed", stroke: c.bad, fill: c.bad, width: 1, paths: uPlot.paths.bars({ size: [0.8] }), points: { show: false }, value: count },
 			],
 			label: "tasks",
-			ticks: (values) => values.map((v) => (Number.isInteger(v) ? v : "")),
+			incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 1000000],
+			ticks: (values) => values.map(String),
 			range: (u, min, max) => [0, Math.max(4, max * 1.1)],
 		},
 		waits: {
@@ -41,6 +42,7 @@
 				{ label: "95 % (p95)", stroke: c.waits, width: 2, dash: [6, 3], points: { show: true, size: 5, fill: c.waits }, value: orNone(duration) },
 			],
 			label: "waited",
+			incrs: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400],
 			ticks: (values) => values.map(duration),
 			range: (u, min, max) => [0, Math.max(0.001, (max || 0) * 1.1)],
 		},
@@ -55,7 +57,7 @@
 			scales: { x: { time: true }, y: { range: kind.range } },
 			axes: [
 				{ ...axis, label: "UTC", size: 26, labelSize: 16, values: (u, seconds) => seconds.map((s) => clock(utc(s))), space: 60 },
-				{ ...axis, label: kind.label, values: (u, values) => kind.ticks(values), size: 62 },
+				{ ...axis, label: kind.label, incrs: kind.incrs, values: (u, values) => kind.ticks(values), size: 62 },
 			],
 			series: [{ label: "from", value: orNone((s) => clock(utc(s))) }, ...kind.series(c)],
 			legend: { markers: { width: 2 } },
