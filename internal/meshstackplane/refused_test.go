@@ -65,7 +65,9 @@ func TestAnAccessTokenIsRenewedBeforeItEnds(t *testing.T) {
 	}()
 	v.await("the third login", func(heard) bool { return v.logins >= 3 })
 	cancel()
-	<-ended
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the last sync is answered %v", err)
+	}
 }
 
 func TestAnIdleRunnerWhoseKeyIsRefusedIsToldSo(t *testing.T) {

@@ -31,7 +31,7 @@ func (t *task) routes() *http.ServeMux {
 	}
 	at("POST", "/begin", take(mostReport, func(r *http.Request, in remuda.Begin) (any, error) { return t.Begin(r.Context(), in) }))
 	at("PUT", "/steps", take(mostReport, func(r *http.Request, in struct{ Steps []remuda.Step }) (any, error) {
-		return none, t.Steps(r.Context(), in.Steps)
+		return nothing{}, t.Steps(r.Context(), in.Steps)
 	}))
 	at("GET", "/steps/{step}/output", bytesIn(0, func(r *http.Request, _ []byte) (any, error) {
 		step, err := stepOf(r)
@@ -49,14 +49,14 @@ func (t *task) routes() *http.ServeMux {
 		return t.CloseStream(r.Context(), step, in)
 	}))
 	at("PUT", "/run", take(mostReport, func(r *http.Request, in remuda.RunReport) (any, error) {
-		return none, t.ReportRun(r.Context(), in)
+		return nothing{}, t.ReportRun(r.Context(), in)
 	}))
 	at("GET", "/state", bytesIn(0, func(r *http.Request, _ []byte) (any, error) { return t.State(r.Context()) }))
 	at("POST", "/state", bytesIn(mostState, func(r *http.Request, state []byte) (any, error) {
-		return none, t.WriteState(r.Context(), r.URL.Query().Get("lock"), state)
+		return nothing{}, t.WriteState(r.Context(), r.URL.Query().Get("lock"), state)
 	}))
 	at("DELETE", "/state", bytesIn(0, func(r *http.Request, _ []byte) (any, error) {
-		return none, t.DeleteState(r.Context(), r.URL.Query().Get("lock"))
+		return nothing{}, t.DeleteState(r.Context(), r.URL.Query().Get("lock"))
 	}))
 	at("PUT", "/state/lock", take(mostReport, func(r *http.Request, in remuda.StateLock) (any, error) {
 		holder, err := t.LockState(r.Context(), in)
@@ -67,7 +67,7 @@ func (t *task) routes() *http.ServeMux {
 		return holderOr(http.StatusConflict, holder, err)
 	}))
 	at("GET", "/plan", bytesIn(0, func(r *http.Request, _ []byte) (any, error) { return t.SavedPlan(r.Context()) }))
-	at("PUT", "/plan", bytesIn(mostState, func(r *http.Request, plan []byte) (any, error) { return none, t.SavePlan(r.Context(), plan) }))
+	at("PUT", "/plan", bytesIn(mostState, func(r *http.Request, plan []byte) (any, error) { return nothing{}, t.SavePlan(r.Context(), plan) }))
 	return mux
 }
 
@@ -104,8 +104,6 @@ func stepOf(r *http.Request) (int, error) {
 
 // nothing is an answer without anything to say.
 type nothing struct{}
-
-var none = nothing{}
 
 // lockedBy is the answer to who wants a lock that somebody else holds.
 type lockedBy struct {

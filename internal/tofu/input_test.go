@@ -45,6 +45,7 @@ output "sum" { value = var.number + 1 }
 output "not" { value = !var.flag }
 output "names" { value = join(",", var.declared[*].name) }
 output "hcl" { value = var.hcl.a[1] }
+output "attributes" { value = "${var.attributes.a} ${var.attributes.b[0]}" }
 output "json" { value = var.json.k }
 output "picked" { value = join("+", var.picked) }
 output "one" { value = var.one }
@@ -64,6 +65,7 @@ output "object" { value = { a = [1, 2] } }
 		raw("flag", remuda.TypeBoolean, `"true"`),
 		raw("declared", remuda.TypeCode, `"[{\"name\": \"x\"}, {\"name\": \"y\"}]"`),
 		raw("hcl", remuda.TypeCode, quotedText("{\n  a = [1, \"two\"] # both\n}")),
+		raw("attributes", remuda.TypeCode, quotedText("a = 1\nb = [\"two\"]\n")),
 		raw("json", remuda.TypeCode, `{"k": "v"}`),
 		raw("picked", remuda.TypeMultiSelect, `["p", "q"]`),
 		raw("one", remuda.TypeSingleSelect, `"first"`),
@@ -72,19 +74,21 @@ output "object" { value = { a = [1, 2] } }
 		raw("nothing", remuda.TypeString, `null`),
 	)).succeeded()
 	d.wantOutputs(map[string]string{
-		"text":     `string "a \"b\" ü|${not.a.template} %{if}"`,
-		"sum":      "integer 42",
-		"not":      "boolean false",
-		"names":    `string "x,y"`,
-		"hcl":      `string "two"`,
-		"json":     `string "v"`,
-		"picked":   `string "p+q"`,
-		"one":      `string "first"`,
-		"listed":   "integer 3",
-		"file":     `string "hello"`,
-		"nothing":  "boolean true",
-		"fraction": `code "1.5"`,
-		"object":   `code "{\"a\":[1,2]}"`,
+		"text":  `string "a \"b\" ü|${not.a.template} %{if}"`,
+		"sum":   "integer 42",
+		"not":   "boolean false",
+		"names": `string "x,y"`,
+		"hcl":   `string "two"`,
+		"json":  `string "v"`,
+
+		"attributes": `string "1 two"`,
+		"picked":     `string "p+q"`,
+		"one":        `string "first"`,
+		"listed":     "integer 3",
+		"file":       `string "hello"`,
+		"nothing":    "boolean true",
+		"fraction":   `code "1.5"`,
+		"object":     `code "{\"a\":[1,2]}"`,
 	})
 }
 
@@ -157,6 +161,7 @@ func TestARunThatCannotBeIsAFailureOfItsConfig(t *testing.T) {
 		"no backend":          {with(func(o *remuda.RunOrder) { o.Implementation.OpenTofu.OwnBackend = true }), "its state would be lost"},
 		"code that is none":   {input(remuda.RunInput{Key: "c", Type: remuda.TypeCode, Value: quoted("1\nother = 2")}), "neither JSON nor HCL"},
 		"code with functions": {input(remuda.RunInput{Key: "c", Type: remuda.TypeCode, Value: quoted(`file("/etc/passwd")`)}), "cannot be evaluated"},
+		"code with blocks":    {input(remuda.RunInput{Key: "c", Type: remuda.TypeCode, Value: quoted("rule {\n  port = 1\n}")}), "has blocks of HCL (rule)"},
 		"a file as path":      {input(remuda.RunInput{Key: "../x", Type: remuda.TypeFile, Value: quoted("data:,x")}), "no file can be called so"},
 		"no data URL":         {input(remuda.RunInput{Key: "x", Type: remuda.TypeFile, Value: quoted("hello")}), "no data URL"},
 		"a variable's name":   {input(remuda.RunInput{Key: "A B", Type: remuda.TypeString, Value: quoted("x"), Environment: true}), "no environment variable"},
@@ -176,6 +181,7 @@ func TestTheEnvironmentHoldsNothingOfTheRunners(t *testing.T) {
 	t.Setenv("TF_CLI_ARGS", "-destroy")
 	order := files(remuda.Maintenance, newer, greeting, text("name", "x"),
 		remuda.RunInput{Key: "GIVEN", Type: remuda.TypeInteger, Value: json.RawMessage("7"), Environment: true},
+		remuda.RunInput{Key: "CODE", Type: remuda.TypeCode, Value: quoted("rule { port = 1 }"), Environment: true},
 		remuda.RunInput{Key: "HIDDEN", Type: remuda.TypeString, Secret: "input/HIDDEN", Environment: true},
 		remuda.RunInput{Key: "TF_HTTP_ADDRESS", Type: remuda.TypeString, Value: quoted("http://elsewhere.example.com"), Environment: true},
 		remuda.RunInput{Key: "TF_CLI_CONFIG_FILE", Type: remuda.TypeString, Value: quoted("/elsewhere"), Environment: true},
@@ -186,7 +192,7 @@ func TestTheEnvironmentHoldsNothingOfTheRunners(t *testing.T) {
 		h.Environment = map[string]string{"OF_THE_OPERATOR": "yes", "PATH": os.Getenv("PATH")}
 	}).succeeded()
 	said := d.output("maintenance_script")
-	for _, wanted := range []string{"GIVEN=7\n", "OF_THE_OPERATOR=yes\n", "HOME=" + d.folder.Home() + "\n", "TMPDIR=" + d.folder.Tmp() + "\n", "TF_IN_AUTOMATION=1\n", "CHECKPOINT_DISABLE=1\n", "TF_HTTP_ADDRESS=http://127.0.0.1:"} {
+	for _, wanted := range []string{"GIVEN=7\n", "CODE=rule { port = 1 }\n", "OF_THE_OPERATOR=yes\n", "HOME=" + d.folder.Home() + "\n", "TMPDIR=" + d.folder.Tmp() + "\n", "TF_IN_AUTOMATION=1\n", "CHECKPOINT_DISABLE=1\n", "TF_HTTP_ADDRESS=http://127.0.0.1:"} {
 		if !strings.Contains(said, wanted) {
 			t.Errorf("the environment has no %q", wanted)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/remuda-dev/remuda"
@@ -88,19 +89,20 @@ func (v *value) is(types ...remuda.ValueType) bool { return slices.Contains(type
 // absent is an input without a value.
 func (v *value) absent() bool { return v.file == nil && string(v.json) == "null" }
 
-// code is JSON, or an expression of HCL without variables and functions, as a file of variables takes it.
+// code is JSON, or HCL without variables and functions: an expression, as a file of variables takes it, or attributes,
+// which are an object. In the environment it is text, whatever it says.
 func (v *value) code() error {
 	if json.Valid([]byte(v.text)) {
 		v.json = []byte(v.text)
 		return nil
 	}
-	expression, problems := hclsyntax.ParseExpression([]byte(v.text), v.Key, hcl.InitialPos)
-	if problems.HasErrors() {
-		return fmt.Errorf("its value is neither JSON nor HCL: line %d: %s", lineOf(problems), problems[0].Summary)
+	meant, err := v.hcl()
+	if err != nil && v.Environment {
+		v.json, err = json.Marshal(v.text)
+		return err
 	}
-	meant, problems := expression.Value(nil)
-	if problems.HasErrors() {
-		return fmt.Errorf("its value cannot be evaluated: line %d: %s", lineOf(problems), problems[0].Summary)
+	if err != nil {
+		return err
 	}
 	encoded, err := ctyjson.Marshal(meant, meant.Type())
 	if err != nil {
@@ -108,6 +110,38 @@ func (v *value) code() error {
 	}
 	v.json = encoded
 	return nil
+}
+
+func (v *value) hcl() (cty.Value, error) {
+	expression, problems := hclsyntax.ParseExpression([]byte(v.text), v.Key, hcl.InitialPos)
+	if !problems.HasErrors() {
+		return evaluate(expression)
+	}
+	file, wrong := hclsyntax.ParseConfig([]byte(v.text), v.Key, hcl.InitialPos)
+	body, is := file.Body.(*hclsyntax.Body)
+	switch {
+	case wrong.HasErrors() || !is:
+		return cty.NilVal, fmt.Errorf("its value is neither JSON nor HCL: line %d: %s", lineOf(problems), problems[0].Summary)
+	case len(body.Blocks) > 0:
+		return cty.NilVal, fmt.Errorf("its value has blocks of HCL (%s), and no variable holds those: write an expression, such as { name = \"x\" }", body.Blocks[0].Type)
+	}
+	object := map[string]cty.Value{}
+	for name, attribute := range body.Attributes {
+		meant, err := evaluate(attribute.Expr)
+		if err != nil {
+			return cty.NilVal, fmt.Errorf("%s: %w", name, err)
+		}
+		object[name] = meant
+	}
+	return cty.ObjectVal(object), nil
+}
+
+func evaluate(expression hcl.Expression) (cty.Value, error) {
+	meant, problems := expression.Value(nil)
+	if problems.HasErrors() {
+		return cty.NilVal, fmt.Errorf("its value cannot be evaluated: line %d: %s", lineOf(problems), problems[0].Summary)
+	}
+	return meant, nil
 }
 
 func lineOf(problems hcl.Diagnostics) int {
