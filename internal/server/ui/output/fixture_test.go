@@ -11,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,7 @@ type town struct {
 	http   *http.Client
 	user   *client.User
 	runner *client.Runner
+	held   []string // claims
 }
 
 func newTown(t testing.TB) *town {
@@ -82,12 +84,13 @@ func (w *town) begin(names ...string) *work {
 		Name: "build", ResourceClass: "acme/linux", Job: &remuda.Job{Steps: []remuda.JobStep{{Run: &remuda.Run{Command: "true"}}}},
 	}, "")
 	must(w.t, err)
-	answer, err := w.runner.Sync(w.t.Context(), remuda.Sync{Ready: true, Most: 1})
+	answer, err := w.runner.Sync(w.t.Context(), remuda.Sync{Ready: true, Most: 1, Holding: w.held})
 	must(w.t, err)
 	if len(answer.Claims) != 1 {
 		w.t.Fatalf("the runner was given %d claims", len(answer.Claims))
 	}
 	claim := answer.Claims[0]
+	w.held = append(w.held, claim.ID)
 	k := &work{town: w, id: claim.Task.ID, claim: claim, agent: w.runner.Task(claim.ID, claim.Token), at: map[int]int64{}}
 	for i, name := range names {
 		k.steps = append(k.steps, remuda.Step{Number: i, Name: name, State: remuda.StepPending})
@@ -121,6 +124,7 @@ func (k *work) finish(state remuda.State) {
 	if state == remuda.Failed {
 		result.Reason = remuda.ReasonStep
 	}
+	k.town.held = slices.DeleteFunc(k.town.held, func(id string) bool { return id == k.claim.ID })
 	must(k.town.t, k.town.runner.Finish(k.town.t.Context(), k.claim.ID, result))
 }
 

@@ -67,7 +67,7 @@ func TestWhatStepsPrintLooksAsInATerminal(t *testing.T) {
 		"\x1b]8;;data:text/html,<script>\x07x\x1b]8;;\x07":               "x",
 		"\x1b]8;;/tasks/x/cancel\x07x\x1b]8;;\x07":                       "x",
 		`<script>alert("hi")</script>`:                                   "&lt;script&gt;alert(&quot;hi&quot;)&lt;&#47;script&gt;",
-		"\x1b[31\"onclick=\"mx":                                          "onclick=&quot;mx",
+		"\x1b[31\"onclick=\"mx":                                          "nclick=&quot;mx",
 	} {
 		if got := shown(t, text); got != want {
 			t.Errorf("%q looks like %q, want %q", text, got, want)

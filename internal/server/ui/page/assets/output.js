@@ -431,14 +431,17 @@
 
 	// The classes of xterm's 256 colours, of which there would be too many to write down.
 	const level = (n) => (n ? n * 40 + 55 : 0);
-	const rules = [];
+	const grounds = [];
+	const letters = [];
 	for (let n = 16; n < 256; n++) {
-		const grey = (n - 232) * 10 + 8;
 		const c = n - 16;
-		const colour = n >= 232 ? `rgb(${grey},${grey},${grey})` : `rgb(${level(Math.floor(c / 36))},${level(Math.floor(c / 6) % 6)},${level(c % 6)})`;
-		rules.push(`.term-fgx${n}{color:${colour}}.term-bgx${n}{background-color:${colour}}`);
+		const grey = (n - 232) * 10 + 8;
+		const rgb = n >= 232 ? [grey, grey, grey] : [level(Math.floor(c / 36)), level(Math.floor(c / 6) % 6), level(c % 6)];
+		const light = rgb[0] * 0.3 + rgb[1] * 0.59 + rgb[2] * 0.11 > 115;
+		grounds.push(`.term-bgx${n}{background-color:rgb(${rgb});color:${light ? "#000" : "#fff"}}`);
+		letters.push(`.term-fgx${n}{color:rgb(${rgb})}`);
 	}
 	const sheet = new CSSStyleSheet();
-	sheet.replaceSync(rules.join(""));
+	sheet.replaceSync([...grounds, ...letters].join(""));
 	document.adoptedStyleSheets.push(sheet);
 })();
