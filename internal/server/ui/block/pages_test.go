@@ -99,6 +99,8 @@ func TestAPlanIsReadApprovedAndAppliedWhileSomebodyLooks(t *testing.T) {
 	done(t, it.door.SavePlan(t.Context(), []byte("the plan")))
 	done(t, it.door.Report(t.Context(), proposal()))
 	tab.UntilSays("1 to add, 1 to change, 2 to destroy.")
+	got(it.agent.Append(t.Context(), remuda.Chunk{Data: []byte("Planning " + attack + "\n")}))(t)
+	tab.Until(`document.querySelector(".output-lines")?.textContent.includes("Planning <script>")`) // it is far below what is laid out
 	plan := browsertest.Evaluate[string](tab, `[...document.querySelectorAll(".change")].map(e => e.innerText.replace(/\s+/g, " ")).join("\n")`)
 	for _, want := range []string{
 		`+ db.new["` + attack + `"] create id known after apply note "` + strings.ReplaceAll(attack, `"`, `\"`) + `" password sensitive, hidden`,

@@ -45,11 +45,12 @@ const (
 	mostOpen  = 12
 )
 
-// planned are the changes of a plan, and apart from them those that were found outside.
-func planned(p *remuda.PlanSummary, all bool) (changes, outside []change, left int) {
+// planned are the changes of a plan, and apart from them those that were found outside: the first of them, unless all
+// are asked for.
+func planned(p *remuda.PlanSummary, all bool) (changes, outside []change, cut bool) {
 	resources := p.Resources
-	if !all && len(resources) > mostShown {
-		left, resources = len(resources)-mostShown, resources[:mostShown]
+	if cut = !all && len(resources) > mostShown; cut {
+		resources = resources[:mostShown]
 	}
 	for _, r := range resources {
 		c := change{Address: r.Address, Kind: kindOf(r.Actions), Members: members(r), Open: len(resources) <= mostOpen}
@@ -60,7 +61,7 @@ func planned(p *remuda.PlanSummary, all bool) (changes, outside []change, left i
 			changes = append(changes, c)
 		}
 	}
-	return changes, outside, left
+	return changes, outside, cut
 }
 
 // identity is an id for an element of the page that nobody updates: what says something else is another element.

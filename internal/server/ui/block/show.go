@@ -94,16 +94,6 @@ func (s *shown) readStates(ctx context.Context, door blocks.UserDoor) error {
 	return err
 }
 
-// runByID is one of the runs on the page.
-func (s shown) numberOf(id string) string {
-	for _, run := range s.Runs {
-		if run.ID == id {
-			return fmt.Sprint("run ", run.Number)
-		}
-	}
-	return "its run"
-}
-
 // parentOf finds the parent that an input's value comes from, and the key of its output.
 func (s shown) parentOf(in remuda.Input) (id, name, key string) {
 	if in.Argument == nil {
