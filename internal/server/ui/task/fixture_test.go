@@ -128,11 +128,6 @@ func (w *runner) step(c remuda.Claim, step remuda.Step) {
 	done(w.t, w.Plane.AsTask(c.ID).Steps(w.t.Context(), []remuda.Step{step}))
 }
 
-func (w *runner) print(c remuda.Claim, step int, text string) {
-	w.t.Helper()
-	must(w.t)(w.Plane.AsTask(c.ID).Append(w.t.Context(), remuda.Chunk{Step: step, Data: []byte(text)}))
-}
-
 func (w *runner) finish(c remuda.Claim, result remuda.Result) {
 	w.t.Helper()
 	done(w.t, w.Plane.AsRunner(w.id).Finish(w.t.Context(), c.ID, result))
