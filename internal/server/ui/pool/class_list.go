@@ -36,10 +36,10 @@ func listClasses(v *page.Visit) (page.View, error) {
 	if l.Counts, err = v.Door.ClassRunnerCounts(v.Context(), own); err != nil {
 		return page.View{}, err
 	}
-	here := func(after string) string {
-		return address("/resource-classes", "namespace", l.Filter.Namespace, "organization", l.Filter.Organization, "after", after)
+	here := func(cursor string) string {
+		return address("/resource-classes", "namespace", l.Filter.Namespace, "organization", l.Filter.Organization, "cursor", cursor)
 	}
-	if v.Query("after") != "" {
+	if v.Query("cursor") != "" {
 		l.First = here("")
 	}
 	if found.Next != "" {

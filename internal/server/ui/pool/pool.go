@@ -67,7 +67,7 @@ func runsRunners(v *page.Visit, organization string) bool {
 const most = 50
 
 func pageOf(v *page.Visit) control.PageQuery {
-	return control.PageQuery{Cursor: v.Query("after"), Limit: most}
+	return control.PageQuery{Cursor: v.Query("cursor"), Limit: most}
 }
 
 // trail leads back to the list of classes, and to one of them when it is named.

@@ -30,16 +30,16 @@ func showRunner(v *page.Visit) (page.View, error) {
 	if err != nil {
 		return page.View{}, err
 	}
-	before, err := v.Door.RunnerAttempts(ctx, id, false, control.PageQuery{Cursor: v.Query("after"), Limit: mostBefore})
+	before, err := v.Door.RunnerAttempts(ctx, id, false, control.PageQuery{Cursor: v.Query("cursor"), Limit: mostBefore})
 	if err != nil {
 		return page.View{}, err
 	}
 	p := runnerPage{Runner: runner, Now: now.Items, Before: before.Items, May: runsRunners(v, v.User.Organization)}
-	if v.Query("after") != "" {
+	if v.Query("cursor") != "" {
 		p.First = runnerPath(id)
 	}
 	if before.Next != "" {
-		p.Next = address(runnerPath(id), "after", before.Next)
+		p.Next = address(runnerPath(id), "cursor", before.Next)
 	}
 	return page.View{
 		Title: runner.Name, Area: page.Runners, Trail: []page.Link{{Text: "Runners", To: "/runners"}}, Body: p.body(), Files: styles(),

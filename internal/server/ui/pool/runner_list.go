@@ -40,10 +40,10 @@ func listRunners(v *page.Visit) (page.View, error) {
 		}
 	}
 	slices.Sort(l.Classes)
-	here := func(after string) string {
-		return address("/runners", "class", l.Filter.ResourceClass, "organization", l.Filter.Organization, "state", string(l.Filter.State), "after", after)
+	here := func(cursor string) string {
+		return address("/runners", "class", l.Filter.ResourceClass, "organization", l.Filter.Organization, "state", string(l.Filter.State), "cursor", cursor)
 	}
-	if v.Query("after") != "" {
+	if v.Query("cursor") != "" {
 		l.First = here("")
 	}
 	if found.Next != "" {

@@ -114,7 +114,7 @@ func (l runnerList) controls() templ.Component {
 			templ_7745c5c3_Var3 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<form method=\"get\" action=\"/runners\" class=\"row\" role=\"search\" data-submit-on-change hx-morph-skip><label>Class <input name=\"class\" value=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<form method=\"get\" action=\"/runners\" class=\"row\" aria-label=\"Filter\" data-submit-on-change hx-morph-skip><label>Class <input name=\"class\" value=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
