@@ -129,3 +129,41 @@ func TestAnAbortedRunThatNobodyBeganEndsWithItsFirstReport(t *testing.T) {
 	}
 	w.becomes(block, remuda.BlockAborted)
 }
+
+func TestWhatAnAbortedRunHasMadeIsWrittenDownUnlessAnotherRunCameFirst(t *testing.T) {
+	onBoth(t, func(w *town) {
+		ctx := w.t.Context()
+		block, _, run := w.foreign(plain(false))
+		done(w.t, run.RegisterSource(ctx, blocks.Source{Name: "runner"}))
+		got(run.LockState(ctx, remuda.StateLock{ID: "l1"}))(w.t)
+		done(w.t, run.WriteState(ctx, "l1", stateText(1, lineage, "begun")))
+		got(w.owner().AbortRun(ctx, w.block(block).LatestRun))(w.t)
+		if !got(run.ReportSource(ctx, blocks.SourceReport{Name: "runner", Status: remuda.RunInProgress}))(w.t) {
+			w.t.Fatal("its runner is not told that it was aborted")
+		}
+		w.becomes(block, remuda.BlockAborted)
+		// Interrupted only now, OpenTofu writes down what it has made. Said twice, it is the same.
+		done(w.t, run.WriteState(ctx, "l1", stateText(2, lineage, "half")))
+		done(w.t, run.WriteState(ctx, "l1", stateText(2, lineage, "half")))
+		wantKind(w.t, run.WriteState(ctx, "l1", stateText(1, lineage, "older")), remuda.Conflict)
+		wantKind(w.t, run.WriteState(ctx, "l1", stateText(3, "another-line", "x")), remuda.Conflict)
+		if text := got(w.owner().State(ctx, block.ID, 2))(w.t); string(text) != string(stateText(2, lineage, "half")) {
+			w.t.Errorf("the state is %s", text)
+		}
+
+		// Whoever comes next has the lock, and then the state.
+		got(w.owner().RunBlock(ctx, block.ID, remuda.RunRequest{}))(w.t)
+		entry := got(w.owner().RunnerEntries(ctx, "", blocks.Span{Limit: 10}))(w.t).Items[0]
+		claim := got(w.owner().ClaimRun(ctx, entry.ID, "node", "runner", "1", func(*remuda.Claim) string { return "" }))(w.t)
+		next := w.rules.AsRun(claim.ID)
+		done(w.t, next.RegisterSource(ctx, blocks.Source{Name: "runner"}))
+		got(next.LockState(ctx, remuda.StateLock{ID: "l2"}))(w.t)
+		wantKind(w.t, run.WriteState(ctx, "l1", stateText(3, lineage, "late")), remuda.Gone)
+		done(w.t, next.WriteState(ctx, "l2", stateText(3, lineage, "next")))
+		got(next.UnlockState(ctx, "l2"))(w.t)
+		wantKind(w.t, run.WriteState(ctx, "l1", stateText(4, lineage, "late")), remuda.Gone)
+		// Of one that ended well nothing is taken later.
+		got(next.ReportSource(ctx, blocks.SourceReport{Name: "runner", Status: remuda.RunSucceeded}))(w.t)
+		wantKind(w.t, next.WriteState(ctx, "", stateText(5, lineage, "late")), remuda.Gone)
+	})
+}

@@ -145,12 +145,15 @@ func (d RunDoor) WriteState(ctx context.Context, lock string, state []byte) erro
 		_, _, err := d.live(ctx, v)
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, remuda.Gone) {
 		return err
 	}
-	head, err := readState(state)
-	if err != nil {
-		return err
+	head, wrong := readState(state)
+	switch {
+	case wrong != nil:
+		return errors.Join(err, wrong)
+	case err != nil:
+		return d.writeLastState(ctx, err, head, state)
 	}
 	id := control.NewID()
 	body, err := d.r.closeBody(StateRow{}.Table(), id, state)
