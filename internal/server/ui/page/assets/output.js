@@ -5,7 +5,8 @@
 	const blockLines = 200;
 	const mostLines = 150000; // of a step; the oldest go
 	const foldedFrom = 30; // a step that succeeded is folded when it is longer
-	const budget = 8; // milliseconds of work in a frame
+	const budget = 12; // milliseconds of work in a frame
+	const breath = 500; // milliseconds after which the end is shown though more is to be done
 	const lineHeight = 20; // pixels, as in output.css
 
 	const looks = { succeeded: "good", failed: "bad", running: "now", canceled: "over", skipped: "over", pending: "waits" };
@@ -209,7 +210,11 @@
 			while (this.work.length && performance.now() < until) {
 				if (this.apply(this.work[0])) this.work.shift();
 			}
-			if (this.following && this.live) this.log.scrollTop = this.log.scrollHeight;
+			// While much comes at once, the end is not laid out in each frame: it would be gone in the next.
+			if (this.following && this.live && (this.work.length < 2 || until - (this.shown || 0) > breath)) {
+				this.shown = until;
+				this.log.scrollTop = this.log.scrollHeight;
+			}
 			this.tellUnseen();
 			this.reach();
 			this.search.changed();
