@@ -225,6 +225,9 @@ func TestTheVendorsRunnerIsToldThatItsRunWasAborted(t *testing.T) {
 	if !run.patch(m{"status": "SUCCEEDED", "steps": []m{}}) {
 		t.Error("told once, it is not told so again")
 	}
+	if last := run.state("POST", "?ID=lock-1", m{"version": 4, "serial": 1, "lineage": "x"}); last.status != 200 {
+		t.Errorf("the state that was written at its end is answered %s", last)
+	}
 	v.want(202, "POST", kindBlock, blockV2, "/"+block+"/trigger-run", nil)
 	next := v.claimed()
 	next.register("tofu")
