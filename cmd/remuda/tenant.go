@@ -110,6 +110,8 @@ func (p *program) tenantDelete() *cobra.Command {
 func tenantsOf(u *client.User) search {
 	return func(ctx context.Context, _ string) ([]candidate, error) {
 		page, err := u.Tenants(ctx, "", "", client.PageQuery{Limit: mostSearched})
-		return candidates(page, err, func(t remuda.Tenant) candidate { return candidate{t.ID, t.Project + "/" + t.Platform, "of " + t.Organization} })
+		return candidates(page, err, func(t remuda.Tenant) candidate {
+			return candidate{t.ID, t.Project + "/" + t.Platform, "of " + t.Organization}
+		})
 	}
 }

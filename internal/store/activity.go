@@ -27,7 +27,7 @@ func activityText(organization string, from, to, step control.Micros) (text stri
 	c.where("t.organization_id = $?", organization)
 	return `select step, digits, lead, count(*) as ended, cast(sum(failed) as bigint) as failed from (
 		select x.ended_at / cast($3 as bigint) as step, length(x.wait) as digits, cast(substr(x.wait, 1, 2) as bigint) as lead,
-			case when x.state = 'failed' then 1 else 0 end as failed from (`+endedWaits+tables+c.clause()+`) x) y
+			case when x.state = 'failed' then 1 else 0 end as failed from (` + endedWaits + tables + c.clause() + `) x) y
 		group by step, digits, lead order by step, digits, lead`, c.args
 }
 

@@ -32,7 +32,9 @@ func runnerAttemptsAreListed(t *testing.T, s control.Store) {
 	attempt(3, other.runner.ID, remuda.AttemptFailed)
 	begun := attempt(4, w.runner.ID, remuda.AttemptBegun)
 	list := func(live bool, p control.Span) []control.RunnerAttemptView {
-		return read(t, s, func(v control.View) ([]control.RunnerAttemptView, error) { return v.RunnerAttempts(ctx, w.runner.ID, live, p) })
+		return read(t, s, func(v control.View) ([]control.RunnerAttemptView, error) {
+			return v.RunnerAttempts(ctx, w.runner.ID, live, p)
+		})
 	}
 	id := func(a control.RunnerAttemptView) string { return a.ID }
 	want(t, "over", ids(list(false, control.Span{Limit: many}), id), returned.ID, lost.ID)
@@ -93,7 +95,9 @@ func classRunnersAreCounted(t *testing.T, s control.Store) {
 	if diff := cmp.Diff(wanted, got); diff != "" {
 		t.Errorf("counted (-want +got):\n%s", diff)
 	}
-	none := read(t, s, func(v control.View) ([]control.ClassRunnerCount, error) { return v.ClassRunnerCounts(ctx, nil, 50, 150) })
+	none := read(t, s, func(v control.View) ([]control.ClassRunnerCount, error) {
+		return v.ClassRunnerCounts(ctx, nil, 50, 150)
+	})
 	if len(none) != 0 {
 		t.Errorf("of no class are counted %+v", none)
 	}
