@@ -142,7 +142,10 @@ func TestWhatAnAbortedRunHasMadeIsWrittenDownUnlessAnotherRunCameFirst(t *testin
 			w.t.Fatal("its runner is not told that it was aborted")
 		}
 		w.becomes(block, remuda.BlockAborted)
-		// Interrupted only now, OpenTofu writes down what it has made. Said twice, it is the same.
+		// Interrupted only now, OpenTofu reads the state once more and writes down what it has made. Said twice, it is the same.
+		if text := got(run.State(ctx))(w.t); string(text) != string(stateText(1, lineage, "begun")) {
+			w.t.Errorf("the state is %s", text)
+		}
 		done(w.t, run.WriteState(ctx, "l1", stateText(2, lineage, "half")))
 		done(w.t, run.WriteState(ctx, "l1", stateText(2, lineage, "half")))
 		wantKind(w.t, run.WriteState(ctx, "l1", stateText(1, lineage, "older")), remuda.Conflict)
@@ -165,5 +168,7 @@ func TestWhatAnAbortedRunHasMadeIsWrittenDownUnlessAnotherRunCameFirst(t *testin
 		// Of one that ended well nothing is taken later.
 		got(next.ReportSource(ctx, blocks.SourceReport{Name: "runner", Status: remuda.RunSucceeded}))(w.t)
 		wantKind(w.t, next.WriteState(ctx, "", stateText(5, lineage, "late")), remuda.Gone)
+		_, err := next.State(ctx)
+		wantKind(w.t, err, remuda.Gone)
 	})
 }

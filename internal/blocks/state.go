@@ -118,6 +118,9 @@ func (d RunDoor) State(ctx context.Context) ([]byte, error) {
 	var row StateRow
 	err := d.r.look(ctx, func(v View) error {
 		run, _, err := d.live(ctx, v)
+		if errors.Is(err, remuda.Gone) {
+			run, _, err = d.parted(ctx, v, err)
+		}
 		if err != nil {
 			return err
 		}

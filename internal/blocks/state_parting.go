@@ -14,6 +14,27 @@ import (
 // it has made, and has a minute to write that down.
 const parting = 75 * time.Second
 
+// parted is a run that was aborted just now and that another system's runner carries out, and when its claim ended. Of
+// others it is gone, as it was said to be. Its OpenTofu reads the state once more before it writes.
+func (d RunDoor) parted(ctx context.Context, v View, gone error) (RunView, control.Micros, error) {
+	attempt, err := v.Attempt(ctx, d.claim)
+	if err != nil {
+		return RunView{}, 0, orAbsent(err, "claim", d.claim)
+	}
+	if attempt.State != remuda.AttemptCanceled || control.Now().Time().Sub(attempt.EndedAt.Time()) > parting {
+		return RunView{}, 0, gone
+	}
+	run, err := v.RunOfTask(ctx, attempt.TaskID)
+	if err != nil {
+		return RunView{}, 0, err
+	}
+	told, err := v.RunSources(ctx, run.ID)
+	if err == nil && len(told) == 0 {
+		err = gone
+	}
+	return run, attempt.EndedAt, err
+}
+
 // writeLastState keeps what an aborted run writes at its end, as long as nothing happened to the state since: nobody
 // holds its lock, no other run wrote, and it follows the current one.
 func (d RunDoor) writeLastState(ctx context.Context, gone error, head stateHead, state []byte) error {
@@ -23,18 +44,7 @@ func (d RunDoor) writeLastState(ctx context.Context, gone error, head stateHead,
 		return err
 	}
 	return d.r.changeIn(ctx, control.Beside, "last state of a run", func(t *change) error {
-		attempt, err := t.tx.Attempt(ctx, d.claim)
-		if err != nil {
-			return orAbsent(err, "claim", d.claim)
-		}
-		if attempt.State != remuda.AttemptCanceled || t.Now().Time().Sub(attempt.EndedAt.Time()) > parting {
-			return gone
-		}
-		run, err := t.tx.RunOfTask(ctx, attempt.TaskID)
-		if err != nil {
-			return err
-		}
-		told, err := t.tx.RunSources(ctx, run.ID)
+		run, ended, err := d.parted(ctx, t.tx, gone)
 		if err != nil {
 			return err
 		}
@@ -43,7 +53,7 @@ func (d RunDoor) writeLastState(ctx context.Context, gone error, head stateHead,
 			return err
 		}
 		now := h.current
-		if len(told) == 0 || h.lock.ID != "" || now.Number > 0 && now.RunID != run.ID && now.CreatedAt > attempt.EndedAt {
+		if h.lock.ID != "" || now.Number > 0 && now.RunID != run.ID && now.CreatedAt > ended {
 			return gone
 		}
 		mac := d.r.stateMAC(run.BlockID, state)
