@@ -17,6 +17,7 @@ const (
 	valuesName       = "0-remuda"
 	declarationsName = "remuda_variables"
 	backendName      = "remuda_backend"
+	outputsName      = "zz-remuda-outputs" // after a module's own overrides
 )
 
 // writeInputs gives the inputs to the module: as values of its variables, as files, or later as environment.
@@ -52,8 +53,23 @@ func (r *run) writeInputs(context.Context) error {
 	if err := r.generateJSON(declarationsName, ".tf.json", len(undeclared), map[string]any{"variable": undeclared}); err != nil {
 		return err
 	}
+	if err := r.hideOutputs(); err != nil {
+		return err
+	}
 	r.tell("inputs: %d, of which the module does not declare %d", len(r.inputs), len(undeclared))
 	return nil
+}
+
+// hideOutputs has OpenTofu take for secret what the version says is, whatever the module says: else it would print it. A
+// file whose name ends so is merged into what it repeats.
+func (r *run) hideOutputs() error {
+	secret := map[string]any{}
+	for key, output := range r.order.Outputs {
+		if output.Sensitive && r.module.outputs[key] {
+			secret[key] = map[string]any{"sensitive": true}
+		}
+	}
+	return r.generateJSON(outputsName, "_override.tf.json", len(secret), map[string]any{"output": secret})
 }
 
 // declarationOf declares a variable that the module does not: of any type.

@@ -16,12 +16,13 @@ import (
 // module is what the root module says of itself, as far as a run has to know.
 type module struct {
 	variables map[string]bool // that it declares
-	backend   bool            // it brings a backend, or is one of a cloud
+	outputs   map[string]bool
+	backend   bool // it brings a backend, or is one of a cloud
 }
 
 // scan reads the files of a module's folder. What it cannot read tofu will complain about, in its own words.
 func scan(dir string, program toolshed.Program) (module, error) {
-	found := module{variables: map[string]bool{}}
+	found := module{variables: map[string]bool{}, outputs: map[string]bool{}}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return found, fmt.Errorf("read the module: %w", err)
@@ -60,6 +61,7 @@ func bodyOf(name string, source []byte, program toolshed.Program) hcl.Body {
 func (m *module) take(body hcl.Body) {
 	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "variable", LabelNames: []string{"name"}},
+		{Type: "output", LabelNames: []string{"name"}},
 		{Type: "terraform"},
 	}})
 	if content == nil {
@@ -69,6 +71,8 @@ func (m *module) take(body hcl.Body) {
 		switch block.Type {
 		case "variable":
 			m.variables[block.Labels[0]] = true
+		case "output":
+			m.outputs[block.Labels[0]] = true
 		case "terraform":
 			inner, _, _ := block.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 				{Type: "backend", LabelNames: []string{"type"}},

@@ -78,6 +78,32 @@ output "made" {
 	}
 }
 
+// Whoever wrote the module did not say that it is a secret; whoever made the version did.
+func TestAnOutputThatTheVersionAloneCallsSecretIsShownNowhere(t *testing.T) {
+	module := map[string]string{"main.tf": `
+resource "terraform_data" "it" { input = "made-while-running" }
+output "token" { value = terraform_data.it.output }
+output "known" { value = "known-before" }
+output "open" { value = "seen-by-all" }
+`}
+	for _, version := range []string{newer, older, terraform} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			order := files(remuda.Apply, version, module)
+			order.Outputs = map[string]remuda.Output{"token": {Type: remuda.TypeString, Sensitive: true}, "known": {Type: remuda.TypeString, Sensitive: true}, "open": {Type: remuda.TypeString}, "absent": {Type: remuda.TypeString, Sensitive: true}}
+			d := carryOut(t, newPlane(), order).succeeded()
+			report := d.plane.kept().report
+			if o := report.Outputs["token"]; !o.Sensitive || string(o.Value) != `"made-while-running"` {
+				t.Errorf("the secret output is %+v", o)
+			}
+			said := string(d.plane.Seen().All)
+			if strings.Contains(said, "known-before") || strings.Count(said, "made-while-running") > 1 || !strings.Contains(said, "seen-by-all") {
+				t.Errorf("it prints\n%s", said) // once, as the input of a resource that nobody calls secret
+			}
+		})
+	}
+}
+
 func TestAFailureSaysWhichCommandFailed(t *testing.T) {
 	needProof(t)
 	module := map[string]string{"main.tf": withProof + `
