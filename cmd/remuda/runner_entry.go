@@ -129,8 +129,9 @@ func (p *program) runnerEntryCreate() *cobra.Command {
 	c := p.call(page{
 		use: "create NAME", short: "Make a resource class that another system's runners serve",
 		long: "Make a resource class that another system's runners serve. The class is called after it, and its id is what those runners are set up with. " +
-			"They sign in with an API key that has the permission BUILDINGBLOCKRUN_SAVE.",
-		example: "openssl genrsa -out pool.key 3072 && openssl rsa -in pool.key -pubout -out pool.pem\nremuda runner-entry create OpenTofu --org acme --public-key pool.pem\nremuda token create --org acme --permission BUILDINGBLOCKRUN_SAVE pool",
+			"They sign in with an API key that has the permission BUILDINGBLOCKRUN_SAVE. " +
+			"'openssl genrsa -out pool.key 3072' makes their private key, and 'openssl rsa -in pool.key -pubout -out pool.pem' the public one.",
+		example: "remuda runner-entry create OpenTofu --org acme --public-key pool.pem\nremuda token create --org acme --permission BUILDINGBLOCKRUN_SAVE pool",
 	}, cobra.ExactArgs(1), func(ctx context.Context, u *client.User, args []string) error {
 		owner, err := ownOrganization(ctx, u, organization)
 		if err != nil {

@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -321,10 +323,16 @@ func (v *vendor) serve(p place, change ...func(*meshstackplane.Options)) *meshst
 func (p place) files(t *testing.T) (all string) {
 	t.Helper()
 	err := filepath.WalkDir(p.dir, func(path string, entry os.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile
+		}
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		all += path + "\n" + string(data) + "\n"
 		return err
 	})
