@@ -7,14 +7,14 @@ import (
 	"github.com/remuda-dev/remuda"
 )
 
-type listActivityInput struct {
+type showActivityInput struct {
 	byUser
 	From time.Time `query:"from" doc:"When the first step is, or begins; an hour before to when absent"`
 	To   time.Time `query:"to" doc:"When the last step is, or ends; now when absent"`
 	Step string    `query:"step" maxLength:"20" example:"15m" doc:"How long each step is, from 1m to 1d; 1m when absent. An answer has at most 1000 of them"`
 }
 
-func listActivity(ctx context.Context, in *listActivityInput) (remuda.Page[remuda.Activity], error) {
+func showActivity(ctx context.Context, in *showActivityInput) (remuda.Page[remuda.Activity], error) {
 	step := remuda.Duration(time.Minute)
 	if in.Step != "" {
 		if err := step.UnmarshalText([]byte(in.Step)); err != nil {

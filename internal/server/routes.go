@@ -62,7 +62,7 @@ func addRoutes(s *Server) {
 	forUser(s, "GET "+v1+"/tasks/{task}/why", "explain-task", explainTask)
 	forUser(s, "GET "+v1+"/tasks/{task}/output", "read-output", s.readOutput, streams(plainText, eventStream))
 
-	forUser(s, "GET "+v1+"/activity", "list-activity", listActivity)
+	forUser(s, "GET "+v1+"/activity", "show-activity", showActivity)
 	forUser(s, "GET "+v1+"/events", "list-events", s.listEvents, streams(eventStream), answers[remuda.Page[remuda.Event]])
 
 	addBlockRoutes(s)

@@ -90,7 +90,7 @@ var texts = map[string]text{
 	"cancel-task":   {tag: "tasks", summary: "Cancel a task", description: "One that waits ends at once; one that runs ends when its runner has ended it."},
 	"retry-task":    {tag: "tasks", summary: "Repeat a task", description: "Submits a new task that is like it, with retry_of. Only a task that has ended can be repeated."},
 	"explain-task":  {tag: "tasks", summary: "Tell why a task waits", description: "One sentence for each reason, the one to act on first."},
-	"list-activity": {tag: "tasks", summary: "Tell what came to an end lately", description: activityText},
+	"show-activity": {tag: "tasks", summary: "Tell what came to an end lately", description: activityText},
 	"read-output":   {tag: "tasks", summary: "Read a task's output", description: outputText},
 
 	"list-definitions":  {tag: "definitions", summary: "List definitions", description: "Those that the token may see, the newest first."},
