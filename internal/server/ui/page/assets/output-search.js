@@ -104,7 +104,7 @@
 		// go shows the next line that has the text, or the one before.
 		go(direction) {
 			if (!this.text || this.count() === 0) return;
-			const all = this.order().flatMap((number) => (this.hits.get(number).length ? [number] : []));
+			const all = this.order().filter((number) => this.hits.get(number)?.length); // others may not have been looked through yet
 			let step = this.at ? this.at.step : -1;
 			let line = this.at ? this.at.line : -1;
 			const hits = this.hits.get(step) || [];
