@@ -122,12 +122,12 @@ type Tab struct {
 const Path = "/usr/bin/chromium"
 
 // patience is how long a test waits for anything that it sees in a browser.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // Tab opens a browser of its own with one tab. In CI a browser that is absent is a failure, elsewhere a reason to skip.
 func (s *Site) Tab(t testing.TB) *Tab {
 	t.Helper()
-	return s.TabFor(t, 3*patience)
+	return s.TabFor(t, 5*patience)
 }
 
 // TabFor is Tab, for a test that takes so long at most.
