@@ -22,28 +22,6 @@ func planned(t *testing.T, dir string, most int, classes ...string) string {
 	return strings.Join(steps, "\n")
 }
 
-func explained(t *testing.T, dir, text string, args []any) (steps []string) {
-	t.Helper()
-	text = regexp.MustCompile(`\$(\d+)`).ReplaceAllString(text, "?$1")
-	rows, err := file(t, filepath.Join(dir, "remuda.db")).QueryContext(t.Context(), "explain query plan "+text, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, parent, unused int
-		var step string
-		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-			t.Fatal(err)
-		}
-		steps = append(steps, step)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return steps
-}
-
 func TestAClaimInSQLiteWalksIndexesWhateverIsKnownOfTheTables(t *testing.T) {
 	for name, c := range map[string]crowd{
 		"little of everything": {queued: 1000, projects: 1},
