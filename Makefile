@@ -175,10 +175,9 @@ screenshots: deps ## take a picture of every web page: SCREENSHOTS=folder
 # Without the race detector many more seeds are tried in the same time.
 SEEDS ?= 1000
 .PHONY: simulate
-simulate: ## try the simulation's seeds, its broken rules, what claims cost and how soon pages are painted, without the race detector: SEEDS=50000 for more
+simulate: ## try the simulation's seeds, its broken rules and what claims cost, without the race detector: SEEDS=50000 for more
 	REMUDA_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/simulation
 	CGO_ENABLED=0 go test -count=1 -run 'TestAClaimCostsTheSame|TestAClaimInSQLiteWalks|TestManyClaimers' ./internal/store
-	CGO_ENABLED=0 go test -count=1 -run TestEveryPage ./internal/server/ui
 
 SOAK ?= 1h
 .PHONY: soak
