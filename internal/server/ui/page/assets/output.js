@@ -2,7 +2,7 @@
 // blocks that the browser lays out only when they are near. At no time is there more work in a frame than fits into it.
 "use strict";
 (() => {
-	const blockLines = 200;
+	const blockLines = 50;
 	const mostLines = 150000; // of a step; the oldest go
 	const foldedFrom = 30; // a step that succeeded is folded when it is longer
 	const budget = 12; // milliseconds of work in a frame
