@@ -61,12 +61,12 @@ func problem(answer *http.Response) error {
 	if failure.Detail == "" {
 		failure.Detail = fmt.Sprintf("%s answers %s, without saying why", answer.Request.URL.Host, answer.Status)
 	}
-	failure.Retry = retryAfter(answer.Header)
+	failure.Retry = RetryAfter(answer.Header)
 	return failure
 }
 
-// retryAfter reads how long to wait (RFC 9110, section 10.2.3): seconds, or a date by the clock of who sent it.
-func retryAfter(header http.Header) time.Duration {
+// RetryAfter reads how long to wait (RFC 9110, section 10.2.3): seconds, or a date by the clock of who sent it.
+func RetryAfter(header http.Header) time.Duration {
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(text); err == nil {
 		return time.Duration(min(max(seconds, 0), int(longestRetry.Seconds()))) * time.Second

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -154,7 +153,7 @@ func (a *api) refused(got answer) error {
 	if got.status >= 200 && got.status <= 299 {
 		return nil
 	}
-	return &remuda.Error{Kind: kindOf(got.status), Detail: a.sentence(got), Retry: retryAfter(got.header)}
+	return &remuda.Error{Kind: kindOf(got.status), Detail: a.sentence(got), Retry: client.RetryAfter(got.header)}
 }
 
 // longestSentence bounds what is told of an answer.
@@ -201,23 +200,6 @@ func kindOf(status int) remuda.Kind {
 		return remuda.Invalid
 	}
 	return remuda.Unavailable // whatever a server or a proxy has, it may pass
-}
-
-// retryAfter reads how long to wait (RFC 9110, section 10.2.3), in seconds or as a date.
-func retryAfter(header http.Header) time.Duration {
-	text := header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(text); err == nil {
-		return time.Duration(min(max(seconds, 0), int(longestRetry.Seconds()))) * time.Second
-	}
-	until, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
-		now = time.Now()
-	}
-	return min(max(until.Sub(now), 0), longestRetry)
 }
 
 // asKey makes a request in the name of our API key. An access token that is refused is renewed once.

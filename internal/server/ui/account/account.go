@@ -2,7 +2,6 @@
 package account
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/remuda-dev/remuda"
@@ -23,20 +22,6 @@ func Add(s *page.Site) {
 
 // styles are what pages of this package need beside the usual files.
 func styles() []string { return []string{"account.css"} }
-
-// address is a path with a query; pairs are names and values, of which empty ones are left out.
-func address(path string, pairs ...string) string {
-	query := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			query.Set(pairs[i], pairs[i+1])
-		}
-	}
-	if len(query) == 0 {
-		return path
-	}
-	return path + "?" + query.Encode()
-}
 
 // short is an id as far as people need it to tell it from others: ids of the same minute begin alike.
 func short(id string) string {

@@ -64,7 +64,7 @@ func audit(v *page.Visit) (page.View, error) {
 }
 
 func (p auditPage) address(before string) string {
-	return address("/audit", "organization", p.Filter.Organization, "type", p.Filter.Type, "subject", p.Filter.Subject,
+	return page.Address("/audit", "organization", p.Filter.Organization, "type", p.Filter.Type, "subject", p.Filter.Subject,
 		"actor", p.Filter.Actor, "day", p.Day, "before", before)
 }
 

@@ -71,7 +71,7 @@ func (p *tokensPage) readTokens(v *page.Visit) error {
 }
 
 func (p *tokensPage) address(after string, more ...string) string {
-	return address("/tokens", append([]string{"kind", string(p.Filter.Kind), "organization", p.Filter.Organization, "resource_class", p.Filter.ResourceClass, "after", after}, more...)...)
+	return page.Address("/tokens", append([]string{"kind", string(p.Filter.Kind), "organization", p.Filter.Organization, "resource_class", p.Filter.ResourceClass, "after", after}, more...)...)
 }
 
 func (p *tokensPage) filtered() bool { return p.Filter != (control.TokenFilter{}) }

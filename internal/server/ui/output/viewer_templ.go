@@ -357,7 +357,7 @@ func stepTexts(all []stepText) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, line := range step.Lines {
-				templ_7745c5c3_Err = page.Raw(line+"\n").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = templ.Raw(line+"\n").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

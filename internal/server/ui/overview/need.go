@@ -82,7 +82,7 @@ func stuckClasses(ctx context.Context, door control.UserDoor, classes []control.
 			return nil, err
 		}
 		found = append(found, need{
-			ID: "need-class-" + class.Name, What: counted(class.Queued, "task waits in ", "tasks wait in ") + class.Name, To: classPath(class.Name),
+			ID: "need-class-" + class.Name, What: page.Counted(class.Queued, "task waits in ", "tasks wait in ") + class.Name, To: classPath(class.Name),
 			Why: reason, Since: class.Oldest,
 		})
 	}

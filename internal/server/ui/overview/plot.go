@@ -41,7 +41,7 @@ func (p plot) sums() string {
 	for _, step := range p.Steps {
 		ended, failed = ended+step.Ended, failed+step.Failed
 	}
-	return counted(ended, "task", "tasks") + " ended, " + strconv.Itoa(failed) + " failed"
+	return page.Counted(ended, "task", "tasks") + " ended, " + strconv.Itoa(failed) + " failed"
 }
 
 // drawn is what the script draws.
@@ -82,12 +82,4 @@ func waited(step remuda.Activity, wait remuda.Duration) string {
 		return "none was claimed"
 	}
 	return page.Took(wait.Std())
-}
-
-// counted is a number with its noun.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/a-h/templ"
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/remuda-dev/remuda"
@@ -46,7 +45,7 @@ func body(v *Visit, view View) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// statuses are the codes that pages say a Kind with.
+// statusOf is the code that pages say a Kind with.
 func statusOf(kind remuda.Kind) int {
 	switch kind {
 	case remuda.Invalid:
@@ -72,7 +71,7 @@ func statusOf(kind remuda.Kind) int {
 	}
 }
 
-// headlines say a Kind in a few words.
+// headlineOf says a Kind in a few words.
 func headlineOf(kind remuda.Kind) string {
 	switch kind {
 	case remuda.Invalid:
@@ -107,7 +106,7 @@ func unreadable(err error) error {
 	return remuda.Fail(remuda.Invalid, "The form could not be read: send it again from its page.")
 }
 
-// problem is what went wrong, in words for whoever asked. Faults of ours are told to nobody but the log.
+// problemOf is what went wrong, in words for whoever asked. Faults of ours are told to nobody but the log.
 func problemOf(err error) remuda.Error {
 	var told *remuda.Error
 	if errors.As(err, &told) {
@@ -136,7 +135,7 @@ func problemView(err error) View {
 
 // fail answers with what went wrong.
 func (s *Site) fail(w http.ResponseWriter, v *Visit, err error) {
-	if v.Context().Err() != nil && v.Request.Context().Err() != nil && errors.Is(err, v.Context().Err()) {
+	if late := v.Context().Err(); late != nil && errors.Is(err, late) {
 		err = &remuda.Error{Kind: remuda.Unavailable, Detail: "The store did not come to it in time: try again in a moment.", Cause: err}
 	}
 	if kind := remuda.KindOf(err); kind == remuda.Internal || kind == remuda.Unavailable {
@@ -167,6 +166,3 @@ func takeNotice(w http.ResponseWriter, r *http.Request) string {
 	text, _ := url.QueryUnescape(cookie.Value)
 	return text[:min(len(text), 500)]
 }
-
-// Raw is HTML that a library of ours made, such as output with its colours.
-func Raw(html string) templ.Component { return templ.Raw(html) }

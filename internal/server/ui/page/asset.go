@@ -37,7 +37,7 @@ func readFiles() (files, error) {
 	return all, err
 }
 
-// kinds are the media types of files.
+// kindOf is the media type of a file.
 func kindOf(name string) string {
 	switch path.Ext(name) {
 	case ".css":

@@ -154,7 +154,7 @@ func claimNamespace(v *page.Visit) (page.Answer, error) {
 	_, err := v.Door.ClaimNamespace(v.Context(), organization, name)
 	if err == nil {
 		return page.Answer{
-			To:     address("/resource-classes/new", "organization", organization),
+			To:     page.Address("/resource-classes/new", "organization", organization),
 			Notice: organization + " has the namespace " + name + ". Now make a resource class in it.",
 		}, nil
 	}

@@ -37,7 +37,7 @@ func listClasses(v *page.Visit) (page.View, error) {
 		return page.View{}, err
 	}
 	here := func(cursor string) string {
-		return address("/resource-classes", "namespace", l.Filter.Namespace, "organization", l.Filter.Organization, "cursor", cursor)
+		return page.Address("/resource-classes", "namespace", l.Filter.Namespace, "organization", l.Filter.Organization, "cursor", cursor)
 	}
 	if v.Query("cursor") != "" {
 		l.First = here("")

@@ -78,7 +78,7 @@ func (i installing) again() page.Answer {
 
 // arrivals is where one sees who registers with the token.
 func (i installing) arrivals() string {
-	return address(classPath(i.Class.Name)+"/arrivals", "token", i.Token.ID)
+	return page.Address(classPath(i.Class.Name)+"/arrivals", "token", i.Token.ID)
 }
 
 // showArrivals are the runners that registered with a token, by its id.

@@ -44,20 +44,6 @@ func runnerPath(id string) string { return "/runners/" + url.PathEscape(id) }
 
 func taskPath(id string) string { return "/tasks/" + url.PathEscape(id) }
 
-// address is a path with a query; pairs are names and values, of which empty ones are left out.
-func address(path string, pairs ...string) string {
-	query := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			query.Set(pairs[i], pairs[i+1])
-		}
-	}
-	if len(query) == 0 {
-		return path
-	}
-	return path + "?" + query.Encode()
-}
-
 // runsRunners says whether the visitor may tell runners what to do, make their tokens and change their classes.
 func runsRunners(v *page.Visit, organization string) bool {
 	return v.Door.May(organization, remuda.RoleAdmin)

@@ -39,7 +39,7 @@ func showRunner(v *page.Visit) (page.View, error) {
 		p.First = runnerPath(id)
 	}
 	if before.Next != "" {
-		p.Next = address(runnerPath(id), "cursor", before.Next)
+		p.Next = page.Address(runnerPath(id), "cursor", before.Next)
 	}
 	return page.View{
 		Title: runner.Name, Area: page.Runners, Trail: []page.Link{{Text: "Runners", To: "/runners"}}, Body: p.body(), Files: styles(),

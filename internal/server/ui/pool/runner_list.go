@@ -41,7 +41,7 @@ func listRunners(v *page.Visit) (page.View, error) {
 	}
 	slices.Sort(l.Classes)
 	here := func(cursor string) string {
-		return address("/runners", "class", l.Filter.ResourceClass, "organization", l.Filter.Organization, "state", string(l.Filter.State), "cursor", cursor)
+		return page.Address("/runners", "class", l.Filter.ResourceClass, "organization", l.Filter.Organization, "state", string(l.Filter.State), "cursor", cursor)
 	}
 	if v.Query("cursor") != "" {
 		l.First = here("")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/server/ui/page"
 )
 
 // statesShown are the states of runners in the order in which their numbers are told.
@@ -21,14 +22,6 @@ func limit(n int) string {
 		return "none"
 	}
 	return strconv.Itoa(n)
-}
-
-// counted is a number with its noun.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }
 
 // accessWords say who may use a class.
@@ -107,5 +100,5 @@ func arrival(r remuda.Runner) string {
 	if r.State == remuda.RunnerSilent || r.State == remuda.RunnerLost {
 		return "was connected, and is " + stateWord(r.State) + " now"
 	}
-	return "connected, " + counted(r.Slots, "slot", "slots") + ", " + stateWord(r.State)
+	return "connected, " + page.Counted(r.Slots, "slot", "slots") + ", " + stateWord(r.State)
 }

@@ -34,7 +34,7 @@ func cancelling() verb {
 			return page.Answer{To: address(t.ID), Notice: "The task is being cancelled: its runner ends it."}
 		},
 		done: func(n int) string {
-			return counting(n, "task was cancelled.", "tasks were cancelled.") + " What runs is ended by its runner."
+			return page.Counted(n, "task was cancelled.", "tasks were cancelled.") + " What runs is ended by its runner."
 		},
 	}
 }
@@ -49,16 +49,9 @@ func retrying() verb {
 			return page.Answer{To: address(t.ID), Notice: "The task was submitted once more: this is the new one."}
 		},
 		done: func(n int) string {
-			return counting(n, "task was submitted once more.", "tasks were submitted once more.")
+			return page.Counted(n, "task was submitted once more.", "tasks were submitted once more.")
 		},
 	}
-}
-
-func counting(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // doOne is for the button on a task's own page.
@@ -122,7 +115,7 @@ func (b verb) ask(v *page.Visit) (page.View, error) {
 		q.Tasks = append(q.Tasks, t)
 	}
 	return page.View{
-		Title: b.button + " " + counting(len(ids), "task?", "tasks?"), Area: page.Tasks, Trail: trail(), Body: asked(q), Files: files(), Still: true,
+		Title: b.button + " " + page.Counted(len(ids), "task?", "tasks?"), Area: page.Tasks, Trail: trail(), Body: asked(q), Files: files(), Still: true,
 	}, nil
 }
 
