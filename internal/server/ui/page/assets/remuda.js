@@ -53,5 +53,8 @@
 		if (event.detail.status === 401) location.reload();
 		offline(true);
 	});
+	document.addEventListener("htmx:response:error", (event) => { // already when it connects for the first time
+		if (event.detail.ctx.response.status === 401) location.reload();
+	});
 	document.addEventListener("htmx:sse:after:connection", () => offline(false));
 })();
