@@ -158,13 +158,16 @@ func (p *Plane) Run(ctx context.Context) error {
 // now is the present of this plane's clock, as the store keeps it.
 func (p *Plane) now() Micros { return micros(p.clock()) }
 
-// sweepSince sweeps, and answers when it did. A plane that was stopped, or could not reach its store, took no signs:
-// that time does not count. It goes by the clock on the wall, which runs while the machine sleeps. What it sweeps is
+// sweepSince sweeps, and answers when it did. A plane that was stopped, or whose store could not be read or written, took
+// no signs: that time does not count. It goes by the clock on the wall, which runs while the machine sleeps. What it sweeps is
 // silent at the moment that was looked at for a gap: a process that is stopped right after would know of none.
 func (p *Plane) sweepSince(ctx context.Context, last Micros) Micros {
 	now := p.now()
 	if gap := now - last; gap > Micros(sweepGap.Microseconds()) || gap < 0 {
 		p.restartSigns(now)
+	}
+	if p.couldNotWrite(ctx) {
+		p.restartSigns(p.now())
 	}
 	if err := p.sweep(ctx, now); err != nil {
 		if ctx.Err() == nil {
@@ -249,6 +252,19 @@ func (p *Plane) noteStore(part string, err error) {
 	case changed:
 		p.log.Info("the store takes writes again", "part", part)
 	}
+}
+
+// couldNotWrite says whether the last write of tasks failed, and with it maybe a sign of life. A full disk is read as
+// always, so nothing else tells. It tries once more: where all are silent nobody else does, and nothing would be swept
+// ever again.
+func (p *Plane) couldNotWrite(ctx context.Context) bool {
+	p.mu.Lock()
+	away := p.away["tasks"]
+	p.mu.Unlock()
+	if away {
+		_ = p.tryWriting(ctx) // noteStore tells what came of it
+	}
+	return away
 }
 
 // tryWriting writes and takes back a row when the last write failed.

@@ -114,6 +114,13 @@ func TestTimeInWhichNoSignCouldBeTakenDoesNotCount(t *testing.T) {
 			time.Sleep(time.Hour)
 			store.is.Store(false)
 		}},
+		"its store took no writes": {func(t *testing.T, r *ranch, store *away, _ func()) {
+			store.full.Store(true)
+			_, err := r.plane.AsUser(control.User{Admin: true}).Submit(t.Context(), hello(), "")
+			wantKind(t, err, remuda.Unavailable)
+			time.Sleep(time.Hour)
+			store.full.Store(false)
+		}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -162,10 +169,10 @@ func TestASweepThatComesLateLosesNothing(t *testing.T) {
 	})
 }
 
-// away is a store that can be out of reach.
+// away is a store that can be out of reach, or full.
 type away struct {
 	control.Store
-	is atomic.Bool
+	is, full atomic.Bool
 }
 
 func (a *away) Read(ctx context.Context, look func(control.View) error) error {
@@ -176,7 +183,7 @@ func (a *away) Read(ctx context.Context, look func(control.View) error) error {
 }
 
 func (a *away) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
-	if a.is.Load() {
+	if a.is.Load() || a.full.Load() {
 		return errAway()
 	}
 	return a.Store.Write(ctx, scope, transition)
