@@ -20,10 +20,7 @@ func (r *run) init(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.keepLocked(ctx); err != nil {
-		return err
-	}
-	if err := r.writeSettings(); err != nil {
+	if err := r.provide(ctx); err != nil {
 		return err
 	}
 	switch {
@@ -63,16 +60,24 @@ func (r *run) workspace(ctx context.Context) (string, error) {
 	return workspaceOf(r.order.Block), nil
 }
 
-// initialise lets tofu fetch modules and providers. It alone is lent what git is let in with.
+// initialise lets tofu fetch modules and providers.
 func (r *run) initialise(ctx context.Context) error {
-	r.lent = r.access.Environment()
-	err := r.must(ctx, "init", "-input=false")
-	r.lent = nil
+	end, err := r.fetching(ctx, "init", "-input=false")
+	if err == nil && end != nil {
+		err = end.failure()
+	}
 	r.access.Remove()
 	if err == nil {
 		r.keepProviders(ctx)
 	}
 	return err
+}
+
+// fetching runs the program where it fetches modules: then alone it is lent what git is let in with.
+func (r *run) fetching(ctx context.Context, arguments ...string) (*exited, error) {
+	r.lent = r.access.Environment()
+	defer func() { r.lent = nil }()
+	return r.tofu(ctx, nil, arguments...)
 }
 
 func (r *run) findProgram(ctx context.Context) error {

@@ -23,7 +23,16 @@ import (
 	"github.com/remuda-dev/remuda/internal/toolshed"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(holdsTurn) != "" {
+		if err := holdTurn(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // The versions with which runs are tested. `make tools` builds them.
 const (
@@ -78,7 +87,7 @@ func (s shed) Program(_ context.Context, p toolshed.Program, _ io.Writer) (tools
 	return toolshed.Found{Path: program(s.t, p.Version), Providers: s.providers}, nil
 }
 
-func (s shed) Keep(context.Context, []toolshed.Provider) error { return nil }
+func (s shed) Keep(context.Context, []toolshed.Need) error { return nil }
 
 // files is an order for a module of these files.
 func files(behavior remuda.Behavior, version string, files map[string]string, inputs ...remuda.RunInput) remuda.RunOrder {

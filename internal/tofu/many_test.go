@@ -30,6 +30,8 @@ type machine struct {
 	shed    *toolshed.Shed
 	dir     string
 	archive string // of the provider
+
+	environment map[string]string // that its operator gives to all tasks
 }
 
 // packed is a folder with our own provider as vendors pack them: each init unpacks it anew.
@@ -74,16 +76,20 @@ func newMachine(t *testing.T) *machine {
 	t.Helper()
 	folder, archive := packed(t)
 	m := &machine{t: t, dir: filepath.Join(t.TempDir(), "shed"), archive: archive}
-	var err error
-	m.shed, err = toolshed.Open(toolshed.Config{
-		Dir:       m.dir,
-		Ready:     filepath.Dir(filepath.Dir(program(t, newer))),
-		Providers: toolshed.Installation{Folder: folder},
+	m.shed = openShed(t, m.dir, toolshed.Installation{Folder: folder})
+	return m
+}
+
+// openShed opens a shed that has the binaries.
+func openShed(t *testing.T, dir string, from toolshed.Installation) *toolshed.Shed {
+	t.Helper()
+	shed, err := toolshed.Open(toolshed.Config{
+		Dir: dir, Ready: filepath.Dir(filepath.Dir(program(t, newer))), Providers: from,
 	}, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return shed
 }
 
 // socket is where the agent of a claim finds it.
@@ -110,12 +116,16 @@ func (m *machine) socket(claim remuda.Claim) string {
 
 // run carries an order out as this machine's agents do, and gives how it ended and where.
 func (m *machine) run(p *plane, order remuda.RunOrder) (remuda.Result, agent.Folder, error) {
+	return m.runIn(m.t.Context(), p, order)
+}
+
+func (m *machine) runIn(ctx context.Context, p *plane, order remuda.RunOrder) (remuda.Result, agent.Folder, error) {
 	payload, err := json.Marshal(order)
 	if err != nil {
 		return remuda.Result{}, "", err
 	}
-	handoff := agent.Handoff{Claim: agenttest.Claim(tofu.Name, payload), Dir: m.t.TempDir()}
-	err = agent.Run(m.t.Context(), agent.Options{
+	handoff := agent.Handoff{Claim: agenttest.Claim(tofu.Name, payload), Dir: m.t.TempDir(), Environment: m.environment}
+	err = agent.Run(ctx, agent.Options{
 		Handoff:        handoff,
 		Plane:          p,
 		Implementation: tofu.New(toolshed.Over(m.socket(handoff.Claim))),

@@ -18,11 +18,13 @@ type module struct {
 	variables map[string]bool // that it declares
 	outputs   map[string]bool
 	backend   bool // it brings a backend, or is one of a cloud
+	calls     bool // other modules
+	providers requirements
 }
 
 // scan reads the files of a module's folder. What it cannot read tofu will complain about, in its own words.
 func scan(dir string, program toolshed.Program) (module, error) {
-	found := module{variables: map[string]bool{}, outputs: map[string]bool{}}
+	found := module{variables: map[string]bool{}, outputs: map[string]bool{}, providers: newRequirements()}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return found, fmt.Errorf("read the module: %w", err)
@@ -63,6 +65,11 @@ func (m *module) take(body hcl.Body) {
 		{Type: "variable", LabelNames: []string{"name"}},
 		{Type: "output", LabelNames: []string{"name"}},
 		{Type: "terraform"},
+		{Type: "module", LabelNames: []string{"name"}},
+		{Type: "provider", LabelNames: []string{"name"}},
+		{Type: "resource", LabelNames: []string{"type", "name"}},
+		{Type: "data", LabelNames: []string{"type", "name"}},
+		{Type: "ephemeral", LabelNames: []string{"type", "name"}},
 	}})
 	if content == nil {
 		return
@@ -74,11 +81,32 @@ func (m *module) take(body hcl.Body) {
 		case "output":
 			m.outputs[block.Labels[0]] = true
 		case "terraform":
-			inner, _, _ := block.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
-				{Type: "backend", LabelNames: []string{"type"}},
-				{Type: "cloud"},
-			}})
-			m.backend = m.backend || inner != nil && len(inner.Blocks) > 0
+			m.takeSettings(block.Body)
+		case "module":
+			m.calls = true
+		case "provider":
+			m.providers.configure(block.Labels[0], block.Body)
+		default:
+			m.providers.manage(block.Labels[0], block.Body)
+		}
+	}
+}
+
+// takeSettings takes a terraform block.
+func (m *module) takeSettings(body hcl.Body) {
+	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "backend", LabelNames: []string{"type"}},
+		{Type: "cloud"},
+		{Type: "required_providers"},
+	}})
+	if content == nil {
+		return
+	}
+	for _, block := range content.Blocks {
+		if block.Type == "required_providers" {
+			m.providers.require(block.Body)
+		} else {
+			m.backend = true
 		}
 	}
 }

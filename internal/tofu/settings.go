@@ -1,7 +1,6 @@
 package tofu
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -33,7 +31,7 @@ func (r *run) writeSettings() error {
 			exclude = append(exclude, l.Source) // Tofu would refuse what this machine has, though it is the same.
 		}
 	}
-	if err := create(r.settingsPath(), r.providers.Settings(exclude)); err != nil {
+	if err := os.WriteFile(r.settingsPath(), r.providers.Settings(exclude), 0o600); err != nil {
 		return fmt.Errorf("write tofu's own configuration: %w", err)
 	}
 	return nil
@@ -101,62 +99,4 @@ func texts(attribute *hcl.Attribute) []string {
 		}
 	}
 	return all
-}
-
-// keepingTakes bounds for how long a run that is done waits until the machine has its providers.
-const keepingTakes = 5 * time.Minute
-
-// keepLocked has the machine keep the providers that the module's lock file names, where it does not have them yet, and
-// waits for that: twenty runs that come at once then download each once, and not twenty times.
-func (r *run) keepLocked(ctx context.Context) error {
-	if r.providers.Shared == "" {
-		return nil
-	}
-	chosen, err := readLocks(filepath.Join(r.folder(), lockFile))
-	if err != nil {
-		return err
-	}
-	var absent []toolshed.Provider
-	for _, l := range chosen {
-		if l.Version != "" && toolshed.HashOf(r.providers.Shared, l.Provider) == "" && !r.providers.HasUnpacked(l.Provider) {
-			absent = append(absent, l.Provider)
-		}
-	}
-	if len(absent) == 0 {
-		return nil
-	}
-	keeping, cancel := context.WithTimeout(ctx, keepingTakes)
-	defer cancel()
-	if err := r.shed.Keep(keeping, absent); err != nil && ctx.Err() == nil {
-		r.task.Log.Warn("the run downloads its providers itself", "error", err)
-	}
-	return ctx.Err()
-}
-
-// keepProviders has the machine keep what init downloaded, while the run goes on: those that it has are links.
-func (r *run) keepProviders(ctx context.Context) {
-	if r.providers.Shared == "" {
-		return
-	}
-	chosen, err := readLocks(filepath.Join(r.folder(), lockFile))
-	if err != nil {
-		return
-	}
-	var fresh []toolshed.Provider
-	for _, l := range chosen {
-		unpacked := filepath.Join(r.folder(), ".terraform", "providers", filepath.FromSlash(l.Source), l.Version, toolshed.Platform())
-		if info, err := os.Lstat(unpacked); err == nil && info.IsDir() {
-			fresh = append(fresh, l.Provider)
-		}
-	}
-	if len(fresh) == 0 {
-		return
-	}
-	r.keeping.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, keepingTakes)
-		defer cancel()
-		if err := r.shed.Keep(ctx, fresh); err != nil && ctx.Err() == nil {
-			r.task.Log.Warn("the next run downloads its providers again", "error", err)
-		}
-	})
 }

@@ -27,8 +27,8 @@ type Shed interface {
 	// kind Invalid or NotFound is a sentence for whoever wrote the definition.
 	Program(ctx context.Context, p toolshed.Program, said io.Writer) (toolshed.Found, error)
 
-	// Keep keeps providers that init has downloaded for the runs that come after this one.
-	Keep(ctx context.Context, providers []toolshed.Provider) error
+	// Keep keeps the newest of these providers that fit, for this run and those that come after it.
+	Keep(ctx context.Context, needs []toolshed.Need) error
 }
 
 // Implementation runs OpenTofu.

@@ -1,17 +1,11 @@
 package toolshed
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -24,20 +18,36 @@ type Provider struct {
 	Version string `json:"version"`
 }
 
+// Need is this provider, of no other version.
+func (p Provider) Need() Need { return Need{Source: p.Source, Versions: "= " + p.Version} }
+
+// Need is a provider as a module asks for it.
+type Need struct {
+	Source   string `json:"source"`
+	Versions string `json:"versions,omitempty"` // constraints, such as "~> 3.1, != 3.1.4"; any version when empty
+}
+
 // check refuses what is no name of a provider: it becomes part of paths.
-func (p Provider) check() error {
+func (n Need) check() error {
 	source := regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*(:[0-9]+)?/[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*$`)
-	version := regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
-	if !source.MatchString(p.Source) || !version.MatchString(p.Version) || strings.Contains(p.Source, "..") {
-		return remuda.Fail(remuda.Invalid, fmt.Sprintf("%q of version %q is no provider", p.Source, p.Version))
+	versions := regexp.MustCompile(`^[0-9A-Za-z.+~><=!, -]{0,1000}$`)
+	if !source.MatchString(n.Source) || !versions.MatchString(n.Versions) || strings.Contains(n.Source, "..") {
+		return remuda.Fail(remuda.Invalid, fmt.Sprintf("%q of versions %q is no provider", n.Source, n.Versions))
 	}
 	return nil
 }
 
+// exact is the one version that is asked for; none when others would do.
+func (n Need) exact() (p Provider, found bool) {
+	version := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(n.Versions), "="))
+	whole := regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+	return Provider{n.Source, version}, whole.MatchString(version)
+}
+
 // isPublic is whether it comes from one of the registries that everybody uses. Others may be names that only a task's
 // author knows: the runner, who may reach more than the task, asks none of them.
-func (p Provider) isPublic() bool {
-	host, _, _ := strings.Cut(p.Source, "/")
+func (n Need) isPublic() bool {
+	host, _, _ := strings.Cut(n.Source, "/")
 	return host == "registry.opentofu.org" || host == "registry.terraform.io"
 }
 
@@ -77,9 +87,9 @@ func (i Installation) Settings(exclude []string) []byte {
 	return []byte(text.String())
 }
 
-// HasUnpacked is whether the operator's folder has a provider in the form that tofu takes as it is.
-func (i Installation) HasUnpacked(p Provider) bool {
-	if i.Folder == "" || p.check() != nil {
+// hasUnpacked is whether the operator's folder has a provider in the form that tofu takes as it is.
+func (i Installation) hasUnpacked(p Provider) bool {
+	if i.Folder == "" {
 		return false
 	}
 	info, err := os.Stat(filepath.Join(i.Folder, filepath.FromSlash(p.Source), p.Version, Platform()))
@@ -122,107 +132,4 @@ func hashPath(shared string, p Provider) string {
 
 func (s *Shed) placeOf(p Provider) string {
 	return filepath.Join(s.shared(), filepath.FromSlash(p.Source), p.Version, Platform())
-}
-
-// KeepProvider gets a provider for this machine, unless it is here. The program, which is known to be good, downloads it
-// and checks its signature: from where it would get it for a task, and without anything of the task's.
-func (s *Shed) KeepProvider(ctx context.Context, program string, p Provider) error {
-	if err := p.check(); err != nil {
-		return err
-	}
-	if !p.isPublic() && s.config.Providers == (Installation{}) {
-		return nil
-	}
-	select {
-	case s.keeping <- struct{}{}:
-		defer func() { <-s.keeping }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if _, err := os.Stat(s.placeOf(p)); err == nil {
-		return nil
-	}
-	if err := makeAll(s.shared()); err != nil {
-		return err
-	}
-	scratch, err := os.MkdirTemp(s.config.Dir, ".new-")
-	if err != nil {
-		return fmt.Errorf("keep provider %s: %w", p.Source, err)
-	}
-	defer os.RemoveAll(scratch)
-	unpacked, hash, err := s.download(ctx, program, scratch, p)
-	if err == nil {
-		err = s.shelve(unpacked, hash, p)
-	}
-	if err != nil {
-		return fmt.Errorf("keep provider %s %s: %w", p.Source, p.Version, err)
-	}
-	s.log.Info("kept a provider", "source", p.Source, "version", p.Version)
-	return nil
-}
-
-// download lets the program initialise a module in scratch that needs nothing but the provider. That runs nothing of it.
-func (s *Shed) download(ctx context.Context, program, scratch string, p Provider) (unpacked, hash string, err error) {
-	module := fmt.Sprintf("terraform {\n  required_providers {\n    it = {\n      source  = %s\n      version = %s\n    }\n  }\n}\n", quote(p.Source), quote("= "+p.Version))
-	settings := filepath.Join(scratch, "tofurc")
-	err = errors.Join(
-		os.WriteFile(filepath.Join(scratch, "main.tf"), []byte(module), 0o600),
-		os.WriteFile(settings, s.config.Providers.Settings(nil), 0o600),
-	)
-	if err != nil {
-		return "", "", err
-	}
-	command := exec.CommandContext(ctx, program, "init", "-input=false", "-backend=false", "-no-color")
-	command.Dir = scratch
-	// Of the runner's own environment it needs what leads to the registries, and no more.
-	passed := []string{"PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-	ours := slices.DeleteFunc(command.Environ(), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
-		return !slices.Contains(passed, name)
-	})
-	command.Env = append(ours, "HOME="+scratch, "TMPDIR="+scratch, "TF_CLI_CONFIG_FILE="+settings, "CHECKPOINT_DISABLE=1", "TF_INPUT=0")
-	var said bytes.Buffer
-	command.Stdout, command.Stderr = &said, &said
-	if err := command.Run(); err != nil {
-		return "", "", fmt.Errorf("%w: %s", err, lastLine(said.String()))
-	}
-	locks, err := os.ReadFile(filepath.Join(scratch, ".terraform.lock.hcl"))
-	if err != nil {
-		return "", "", err
-	}
-	hash = regexp.MustCompile(`h1:[A-Za-z0-9+/=]+`).FindString(string(locks)) // of what was unpacked
-	unpacked = filepath.Join(scratch, ".terraform", "providers", filepath.FromSlash(p.Source), p.Version, Platform())
-	info, err := os.Lstat(unpacked)
-	if err != nil {
-		return "", "", err
-	}
-	if !info.IsDir() {
-		return "", "", errors.New("it lies unpacked in the operator's folder, and is taken from there")
-	}
-	return unpacked, hash, nil
-}
-
-// shelve puts an unpacked provider into its place, whole or not at all.
-func (s *Shed) shelve(unpacked, hash string, p Provider) error {
-	place, known := s.placeOf(p), hashPath(s.shared(), p)
-	for _, dir := range []string{filepath.Dir(place), filepath.Dir(known)} {
-		if err := makeAll(dir); err != nil {
-			return err
-		}
-	}
-	err := filepath.WalkDir(unpacked, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
-			return err
-		}
-		return os.Chmod(path, 0o755) //nolint:gosec // providers are no secrets
-	})
-	err = errors.Join(err, os.WriteFile(known, []byte(hash+"\n"), 0o644), os.Chmod(known, 0o644), os.Chmod(unpacked, 0o755)) //nolint:gosec // hashes are no secrets
-	if err != nil {
-		return err
-	}
-	err = os.Rename(unpacked, place)
-	if _, there := os.Stat(place); err != nil && there == nil {
-		return nil // Another runner was faster.
-	}
-	return err
 }

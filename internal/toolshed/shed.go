@@ -69,10 +69,9 @@ type Shed struct {
 	config Config
 	log    *slog.Logger
 
-	keeping chan struct{} // holds one element while a provider is being kept
-
 	mu      sync.Mutex
 	flights map[Program]*flight
+	looks   map[asked]look // for providers
 }
 
 // flight is a program that is being fetched.
@@ -88,7 +87,7 @@ func Open(config Config, log *slog.Logger) (*Shed, error) {
 			return nil, fmt.Errorf("the folder %q for OpenTofu is not absolute", dir)
 		}
 	}
-	return &Shed{config: config, log: log, keeping: make(chan struct{}, 1), flights: map[Program]*flight{}}, nil
+	return &Shed{config: config, log: log, flights: map[Program]*flight{}, looks: map[asked]look{}}, nil
 }
 
 // makeAll makes a folder and those above it that are absent. Whatever our umask, tasks of other users read there.

@@ -62,7 +62,7 @@ func (s *Shed) For(claim remuda.Claim) http.Handler {
 		_ = json.NewEncoder(w).Encode(Found{path, fetched, s.installation()})
 	})
 	mux.HandleFunc("POST "+providersPath, func(w http.ResponseWriter, r *http.Request) {
-		var asked []Provider
+		var asked []Need
 		if err := json.NewDecoder(io.LimitReader(r.Body, mostAsked)).Decode(&asked); err != nil || len(asked) > mostProviders {
 			refuse(w, remuda.Fail(remuda.Invalid, "these are no providers"))
 			return
@@ -75,20 +75,6 @@ func (s *Shed) For(claim remuda.Claim) http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
-}
-
-// keepAll keeps what a task's init has downloaded for those that come after it.
-func (s *Shed) keepAll(ctx context.Context, p Program, asked []Provider) error {
-	program, found := s.find(p)
-	if !found {
-		return remuda.Fail(remuda.NotFound, "this machine does not have "+p.String())
-	}
-	for _, provider := range asked {
-		if err := s.KeepProvider(ctx, program, provider); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // programFor is what a claim's payload names.
@@ -156,9 +142,9 @@ func (c *Client) Program(ctx context.Context, p Program, said io.Writer) (Found,
 	return is, nil
 }
 
-// Keep asks the runner to keep providers for the tasks that come after this one, and returns when it has them.
-func (c *Client) Keep(ctx context.Context, providers []Provider) error {
-	answer, err := c.post(ctx, providersPath, providers)
+// Keep asks the runner to keep providers for its tasks, and returns when it has them.
+func (c *Client) Keep(ctx context.Context, needs []Need) error {
+	answer, err := c.post(ctx, providersPath, needs)
 	if err != nil {
 		return fmt.Errorf("ask the runner to keep providers: %w", err)
 	}

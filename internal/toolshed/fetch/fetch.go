@@ -43,11 +43,12 @@ const tries = 3
 
 // Program fetches a program into the request's folder, unless it is there.
 func Program(ctx context.Context, request toolshed.Request) error {
-	unlock, err := lock(ctx, request.Dir, request.Program)
+	// What is fetched twice would be whole both times; a turn spares the download.
+	end, err := toolshed.Turn(ctx, request.Dir, string(request.Program.Product)+"-"+request.Program.Version)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer end()
 	if _, found := toolshed.Kept(request.Dir, request.Program); found {
 		return nil
 	}
