@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -22,6 +23,11 @@ func Sweep(ctx context.Context, p *Plane, last Micros) Micros { return p.sweepSi
 
 // Forget is what Run does each minute.
 func Forget(ctx context.Context, p *Plane) error { return p.forget(ctx) }
+
+// ForgetLanes deletes what has been idle for so long, as Run does now and then.
+func ForgetLanes(ctx context.Context, p *Plane, life time.Duration) error {
+	return p.forgetLanes(ctx, life)
+}
 
 // Poll is the slow poll.
 func Poll(ctx context.Context, p *Plane) { p.poll(ctx) }

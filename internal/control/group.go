@@ -108,3 +108,33 @@ func (t *transition) join(ctx context.Context, c remuda.Concurrency, project Pro
 	}
 	return group, nil
 }
+
+// laneAgain finds or makes the lane of a task that is like one that has ended. That one's lane and group may be gone: then
+// the group comes back by the word of its job.
+func (t *transition) laneAgain(ctx context.Context, old TaskRow) (LaneRow, error) {
+	key := LaneKey{ClassID: old.ClassID, ProjectID: old.ProjectID, Capabilities: old.Capabilities}
+	if old.GroupID == "" {
+		return t.Lane(ctx, key)
+	}
+	var job JobRow
+	if err := t.Get(ctx, &job, old.JobID); err != nil {
+		return LaneRow{}, err
+	}
+	var group GroupRow
+	err := t.Get(ctx, &group, old.GroupID)
+	if errors.Is(err, remuda.NotFound) && job.ConcurrencyGroup == "" { // queued by a plane before this version
+		return LaneRow{}, remuda.Fail(remuda.Conflict, "the concurrency group of task "+old.ID+" is not known any more; submit its job again")
+	}
+	if errors.Is(err, remuda.NotFound) {
+		group, err = t.GroupByName(ctx, old.ProjectID, job.ConcurrencyGroup)
+	}
+	if errors.Is(err, remuda.NotFound) {
+		group = GroupRow{ID: newID(), ProjectID: old.ProjectID, Name: job.ConcurrencyGroup, TaskLimit: job.ConcurrencyLimit}
+		err = t.Insert(ctx, &group)
+	}
+	if err != nil {
+		return LaneRow{}, err
+	}
+	key.Group, key.GroupID = group.Name, group.ID
+	return t.Lane(ctx, key)
+}

@@ -38,6 +38,7 @@ type keeping struct {
 	bucketAway bool
 	held       OutputHeld
 	countedAt  time.Time
+	lanesAt    time.Time // when it was looked for idle lanes
 	deleted    Deleted
 	removedTo  string // output of tasks up to this one was removed, for its size
 }
@@ -100,7 +101,7 @@ func (p *Plane) noteBucket(ctx context.Context, err error) {
 
 // retain deletes what is too old, then what is too much.
 func (p *Plane) retain(ctx context.Context) error {
-	return errors.Join(p.retainAge(ctx), p.retainSize(ctx), p.retainEvents(ctx))
+	return errors.Join(p.retainAge(ctx), p.retainSize(ctx), p.retainEvents(ctx), p.retainLanes(ctx))
 }
 
 // breathe waits as long as something took, so that others have half of the store to themselves at least.

@@ -184,6 +184,9 @@ type JobRow struct {
 	SubmittedBy    string `db:"submitted_by"`
 	ReaderID       string `db:"reader_id"` // another organization that sees its tasks; empty for none
 	CreatedAt      Micros `db:"created_at"`
+
+	ConcurrencyGroup string `db:"concurrency_group"` // what it said of its group, which may be gone; empty for none
+	ConcurrencyLimit int    `db:"concurrency_limit"`
 }
 
 // Table names it.
@@ -244,6 +247,8 @@ type LaneRow struct {
 	Turns          int    `db:"turns"`           // claims since TurnAt was set
 	TurnAt         Micros `db:"turn_at"`         // when it had had as many turns as its weight; of a level, the first is served
 	Waits          bool   `db:"waits"`           // it or a side lane that is open has a task
+
+	IdleSince Micros `db:"idle_since"` // when it was first seen without live tasks; 0 since one was queued
 }
 
 // Table names it.

@@ -77,6 +77,12 @@ type Tx interface {
 	// ForgetTask deletes at most 64 rows of what belongs to a task, and at last the task, and its job when it was the
 	// last of it: then it is done.
 	ForgetTask(ctx context.Context, id string) (done bool, err error)
+	// RestLanes notes from when on lanes have no live task, unless that is known or one of them has; ForgetLanes deletes
+	// those that have had none since before a time, but no main lane before its side lanes; ForgetGroups deletes groups
+	// that have no lane. What has a live task by now stays as it is; they are to be asked Alone.
+	RestLanes(ctx context.Context, ids []string, now Micros) error
+	ForgetLanes(ctx context.Context, ids []string, before Micros) error
+	ForgetGroups(ctx context.Context, ids []string) error
 	// ForgetEvents drops events of before a time, at most 64 and never the newest; the answer is how many.
 	ForgetEvents(ctx context.Context, before Micros) (int64, error)
 }
@@ -161,6 +167,10 @@ type View interface {
 	// Oldest lists tasks in the order in which they were submitted, after one of them, as far as retention needs them.
 	// At most 256.
 	Oldest(ctx context.Context, after string) ([]TaskRow, error)
+	// IdleLanes lists lanes without live tasks, EmptyGroups groups without lanes, in the order of their ids after one of
+	// them. At most 64.
+	IdleLanes(ctx context.Context, after string) ([]LaneRow, error)
+	EmptyGroups(ctx context.Context, after string) ([]GroupRow, error)
 	// AttemptIDs are the attempts of a task.
 	AttemptIDs(ctx context.Context, task string) ([]string, error)
 }

@@ -49,6 +49,7 @@ func (d UserDoor) Submit(ctx context.Context, s remuda.Submission, idempotencyKe
 	job := JobRow{ID: jobID, Name: s.Name, Implementation: implementationJob, Payload: payload, Secrets: secrets, SubmittedBy: d.user.Name}
 	scope := Beside
 	if s.Concurrency != nil {
+		job.ConcurrencyGroup, job.ConcurrencyLimit = s.Concurrency.Group, s.Concurrency.Limit
 		scope = Alone // it looks for the group's other tasks
 	}
 	err = d.writeIn(ctx, scope, func(t *transition) error {

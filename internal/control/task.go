@@ -288,10 +288,14 @@ func (d UserDoor) RetryTask(ctx context.Context, id string) (remuda.Task, error)
 
 // again queues a task like one that has ended. Its job's secrets serve it too.
 func (t *transition) again(ctx context.Context, old TaskRow, submitter string) (string, error) {
+	lane, err := t.laneAgain(ctx, old)
+	if err != nil {
+		return "", err
+	}
 	task := TaskRow{
 		ID: newID(), JobID: old.JobID, OrganizationID: old.OrganizationID, ProjectID: old.ProjectID,
-		ClassID: old.ClassID, LaneID: old.LaneID, Name: old.Name, Index: old.Index, Total: old.Total,
-		GroupID: old.GroupID, Capabilities: old.Capabilities,
+		ClassID: old.ClassID, LaneID: lane.ID, Name: old.Name, Index: old.Index, Total: old.Total,
+		GroupID: lane.GroupID, Capabilities: old.Capabilities,
 		SubmittedBy: submitter, Repository: old.Repository, Ref: old.Ref, Fork: old.Fork, State: remuda.Queued,
 		Priority: old.Priority, Rank: int64(t.now) - int64(old.Priority)*priorityStep.Microseconds(),
 		Timeout: old.Timeout, QueueTimeout: old.QueueTimeout, LostAfter: old.LostAfter, CancelGrace: old.CancelGrace,

@@ -91,7 +91,7 @@ func (n taken) counting(from taking) (text string, args []any) {
 	args = []any{from.class, from.project, n.running, from.lane, n.queued}
 	switch from.kind {
 	case queuing:
-		return `update lanes set queued = queued + $2, waits = true where id = $1`, []any{from.lane, n.queued}
+		return `update lanes set queued = queued + $2, waits = true, idle_since = 0 where id = $1`, []any{from.lane, n.queued}
 	case ending:
 		return counts + ` waits = waits or id = $4 and queued + $5 > 0` + where, args
 	}
@@ -105,7 +105,7 @@ func (t tx) countGroup(task control.TaskRow, queued, running int) error {
 	head := `head`
 	switch {
 	case queued > 0:
-		head = `case when queued = 0 or $4 < head then $4 else head end`
+		head = `case when queued = 0 or $4 < head then $4 else head end, idle_since = 0`
 	case queued < 0:
 		head = `coalesce((select q.rank from tasks q where q.lane_id = lanes.id and q.state = 'queued' order by q.rank, q.id limit 1), head)`
 	}

@@ -64,13 +64,13 @@ func full(t *testing.T, s control.Store) []control.Row {
 		},
 		&control.JobRow{
 			ID: newID(), OrganizationID: w.organization.ID, Name: "j", Implementation: "job", Payload: []byte(`{"a": 1}`), Secrets: []byte{0, 255},
-			SubmittedBy: "me", ReaderID: "o", CreatedAt: 1,
+			SubmittedBy: "me", ReaderID: "o", CreatedAt: 1, ConcurrencyGroup: "g", ConcurrencyLimit: 2,
 		},
 		&control.SubmissionKeyRow{ID: newID(), Request: []byte{1}, JobID: "j", CreatedAt: 2},
 		&control.GroupRow{ID: newID(), ProjectID: w.project.ID, Name: "g", TaskLimit: 1, Running: 2},
 		&control.LaneRow{
 			ID: newID(), ClassID: w.class.ID, ProjectID: w.project.ID, Group: "g", Queued: 1, Running: 2, Capabilities: " docker ", GroupID: "g", MainID: "m",
-			Head: 3, Closed: true, ProjectRunning: 4, Weight: 5, Level: 6, Turns: 7, TurnAt: 8, Waits: true,
+			Head: 3, Closed: true, ProjectRunning: 4, Weight: 5, Level: 6, Turns: 7, TurnAt: 8, Waits: true, IdleSince: 9,
 		},
 		&task, &attempt,
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 const tasks = `select t.*, o.name as organization, p.name as project, n.name || '/' || c.name as class,
-	j.implementation, j.reader_id, coalesce(a.last_sign_at, 0) as last_sign_at, coalesce(g.name, '') as concurrency_group,
+	j.implementation, j.reader_id, coalesce(a.last_sign_at, 0) as last_sign_at, coalesce(g.name, j.concurrency_group) as concurrency_group,
 	coalesce(a.runner_id, '') as runner_id, coalesce(r.name, '') as runner
 	from tasks t join organizations o on o.id = t.organization_id join projects p on p.id = t.project_id
 	join resource_classes c on c.id = t.class_id join namespaces n on n.id = c.namespace_id join jobs j on j.id = t.job_id

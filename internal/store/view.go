@@ -104,7 +104,7 @@ const (
 
 	// Counted from the runners that were heard of lately, not from all that ever served the class: cross join holds
 	// SQLite to that order.
-	classCounts = `, (select coalesce(sum(l.queued), 0) from lanes l where l.class_id = c.id) as queued,
+	classCounts = `, (select coalesce(sum(l.queued), 0) from lanes l where l.class_id = c.id and l.queued > 0) as queued,
 	(select count(*) from runners r cross join runner_classes rc cross join tokens t
 		where r.gone_at = 0 and r.silent_at >= $1 and rc.runner_id = r.id and rc.class_id = c.id
 			and t.id = rc.token_id and t.revoked_at = 0) as runners`
