@@ -8,6 +8,9 @@ import (
 // usualSpool is how much a claim's spools may hold that was not sent, unless the Handoff says otherwise.
 const usualSpool = 256 << 20
 
+// givenBack is how much of a spool is given back to the disk at once.
+const givenBack = 4 << 20
+
 // budget bounds what the spools of a claim hold that was not sent. Past it the steps wait, as they would for any slow
 // reader of a pipe: so the disk is not filled while the control plane is away, and yet nothing is lost and nothing fails.
 type budget struct {

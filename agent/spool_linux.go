@@ -187,9 +187,6 @@ func (s *spool) count(n int64) {
 	s.budget.add(n)
 }
 
-// givenBack is how much is given back to the disk at once.
-const givenBack = 4 << 20
-
 // release takes off the budget what is sent, and gives its place on the disk back. Whoever reads the spool after us
 // begins where the control plane has got to.
 func (s *spool) release(to int64) {
