@@ -204,6 +204,10 @@ type Result struct {
 	State  State    `json:"state" enum:"succeeded,failed,canceled"`
 	Reason Reason   `json:"reason,omitempty" doc:"Why it failed"`
 	Detail string   `json:"detail,omitempty" maxLength:"4096"`
+	// External is for a run of a building block that goes on without its runner, by what it set going.
+	External bool `json:"external,omitempty" doc:"Of one that succeeded: something else reports how the task ends, by the task token, until its timeout"`
+
+	Steps []Step `json:"steps,omitempty" maxItems:"1000" doc:"All steps, in order, as they stood at the end; absent when no agent tells"`
 }
 
 // Why answers why a task waits: one sentence each, the most important first.

@@ -154,6 +154,7 @@ func (t *Task) carryOut(ctx context.Context) error {
 	}
 	t.closePipes()
 	if err == nil {
+		result.Steps = t.report.last()
 		err = t.Folder.writeResult(result)
 	}
 	unsaid := t.saidAll(ctx)

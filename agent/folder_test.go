@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,11 +22,12 @@ func TestAResultIsFoundAsItWasLeft(t *testing.T) {
 	if _, found, err := folder.Result(); found || err != nil {
 		t.Fatalf("there is a result in an empty folder (%v)", err)
 	}
-	want := remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: "step \"a\" ended by SIGSEGV"}
+	want := remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: "step \"a\" ended by SIGSEGV",
+		Steps: []remuda.Step{{Name: "a", State: remuda.StepFailed}}}
 	if err := agent.WriteResult(folder, want); err != nil {
 		t.Fatal(err)
 	}
-	if got, found, err := folder.Result(); got != want || !found || err != nil {
+	if got, found, err := folder.Result(); !reflect.DeepEqual(got, want) || !found || err != nil {
 		t.Errorf("the result is %+v, %t (%v)", got, found, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 const together = 20 * time.Millisecond
 
 // report tells the control plane where the steps stand. It carries no queue of changes: whenever something changed,
-// the whole list is sent as it is then.
+// the whole list is sent as it is then. How they stand at the end is part of the result.
 type report struct {
 	log *slog.Logger
 
@@ -38,6 +38,14 @@ func (r *report) change(n int, how func(*remuda.Step)) remuda.Step {
 	r.changed = true
 	nudge(r.wake)
 	return r.steps[n]
+}
+
+// last gives all steps to say them with the result, and so says nothing of them any more.
+func (r *report) last() []remuda.Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changed = false
+	return slices.Clone(r.steps)
 }
 
 // close says that nothing changes any more.

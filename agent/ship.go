@@ -52,14 +52,17 @@ func newSender(plane Plane, step int, spool io.ReaderAt, tail *tail, filter *red
 	return &sender{plane: plane, step: step, spool: spool, tail: tail, filter: filter, log: log}
 }
 
-// run sends until the stream is closed.
+// run sends until the stream is closed. A step that wrote nothing has none.
 func (s *sender) run(ctx context.Context) error {
 	for !s.held.Closed {
 		before := s.held.Length
-		if err := s.pass(ctx); err != nil && !errors.Is(err, errAstray) {
+		err := s.pass(ctx)
+		switch {
+		case err != nil && !errors.Is(err, errAstray):
 			return fmt.Errorf("send the output of step %d: %w", s.step, err)
-		}
-		if s.held.Closed || s.held.Length > before {
+		case err == nil && s.held.Length == 0:
+			return nil
+		case s.held.Closed || s.held.Length > before:
 			continue
 		}
 		select { // astray without having come further: no hurry
@@ -85,7 +88,7 @@ func (s *sender) pass(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err // of the two, the one that ended the other
 	}
-	if s.held.Closed {
+	if s.held.Closed || s.held.Length == 0 {
 		return nil
 	}
 	return s.close(ctx)

@@ -155,8 +155,8 @@ func (c carriage) execute(ctx context.Context, work Work) (result remuda.Result,
 	}
 	if errors.Is(context.Cause(bounded), ErrTimeout) && result.State == remuda.Canceled {
 		// Its agent knows no more than that it was told to end.
-		result = remuda.Result{State: remuda.Failed, Reason: remuda.ReasonTimeout,
-			Detail: fmt.Sprintf("it ran for longer than %s, which is all that this runner gives", remuda.Duration(bound))}
+		result.State, result.Reason = remuda.Failed, remuda.ReasonTimeout
+		result.Detail = fmt.Sprintf("it ran for longer than %s, which is all that this runner gives", remuda.Duration(bound))
 	}
 	switch result.State {
 	case remuda.Succeeded, remuda.Failed, remuda.Canceled:

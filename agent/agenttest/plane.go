@@ -123,17 +123,31 @@ func (p *Plane) Begin(ctx context.Context, begin remuda.Begin) (remuda.Begun, er
 func (p *Plane) Steps(_ context.Context, steps []remuda.Step) error {
 	return p.answer(func() error {
 		p.begunBefore("steps")
-		if len(steps) != len(p.seen.Steps) {
-			p.wrong("%d steps were reported, %d had begun", len(steps), len(p.seen.Steps))
-		}
-		for n, before := range p.seen.Steps {
-			if n < len(steps) && before.State.Ended() && steps[n].State != before.State {
-				p.wrong("step %d had ended as %s and became %s", n, before.State, steps[n].State)
-			}
-		}
-		p.seen.Steps = slices.Clone(steps)
+		p.stand(steps)
 		return nil
 	})
+}
+
+// finish takes in how the steps stood at the end.
+func (p *Plane) finish(result remuda.Result) {
+	p.set(func() {
+		if p.seen.Begun && len(result.Steps) > 0 { // else somebody else's agent left it in the folder
+			p.stand(result.Steps)
+		}
+	})
+}
+
+// stand notes where the steps stand.
+func (p *Plane) stand(steps []remuda.Step) {
+	if len(steps) != len(p.seen.Steps) {
+		p.wrong("%d steps were reported, %d had begun", len(steps), len(p.seen.Steps))
+	}
+	for n, before := range p.seen.Steps {
+		if n < len(steps) && before.State.Ended() && steps[n].State != before.State {
+			p.wrong("step %d had ended as %s and became %s", n, before.State, steps[n].State)
+		}
+	}
+	p.seen.Steps = slices.Clone(steps)
 }
 
 // Stream implements agent.Plane.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ func (a *Agent) want(code int, result remuda.Result) {
 	if got := a.Wait(); got != code {
 		a.t.Fatalf("the agent ended with %d, not %d", got, code)
 	}
-	if got := a.Result(); got != result {
+	if got := a.Result(); !reflect.DeepEqual(got, result) {
 		a.t.Errorf("the result is %+v, not %+v", got, result)
 	}
 }

@@ -30,6 +30,13 @@ func (d RunnerDoor) Finish(ctx context.Context, claimID string, r remuda.Result)
 	if err := validResult(r); err != nil {
 		return err
 	}
+	if r.External && r.State == remuda.Succeeded {
+		return d.leave(ctx, claimID, r)
+	}
+	steps, err := lastSteps(r.Steps)
+	if err != nil {
+		return fmt.Errorf("steps of claim %s: %w", claimID, err)
+	}
 	return d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
 		attempt, task, err := d.own(ctx, t, claimID)
 		if err != nil {
@@ -39,7 +46,11 @@ func (d RunnerDoor) Finish(ctx context.Context, claimID string, r remuda.Result)
 			return ended(attempt, r)
 		}
 		attempt.State, attempt.Reason, attempt.Detail = attemptState(r.State), r.Reason, r.Detail
-		if err := t.end(ctx, &attempt, &task); err != nil {
+		var told []string
+		if steps != "" {
+			attempt.Steps, told = steps, []string{"steps"}
+		}
+		if err := t.end(ctx, &attempt, &task, told...); err != nil {
 			return err
 		}
 		switch {
@@ -75,6 +86,9 @@ const maxDetail = 4096
 func validResult(r remuda.Result) error {
 	if len(r.Detail) > maxDetail {
 		return remuda.Fail(remuda.Invalid, fmt.Sprintf("a detail has at most %d bytes", maxDetail))
+	}
+	if err := validSteps(r.Steps); err != nil {
+		return err
 	}
 	switch r.State {
 	case remuda.Succeeded, remuda.Canceled:
@@ -118,10 +132,10 @@ func (d RunnerDoor) Return(ctx context.Context, claimID string, r remuda.Return)
 	})
 }
 
-// end writes down that an attempt is over, and that its runner has a free slot.
-func (t *transition) end(ctx context.Context, attempt *AttemptRow, task *TaskRow) error {
+// end writes down that an attempt is over, with what else is new of it, and that its runner has a free slot.
+func (t *transition) end(ctx context.Context, attempt *AttemptRow, task *TaskRow, columns ...string) error {
 	attempt.EndedAt = t.now
-	if err := t.Update(ctx, attempt, "state", "reason", "detail", "ended_at"); err != nil {
+	if err := t.Update(ctx, attempt, append(columns, "state", "reason", "detail", "ended_at")...); err != nil {
 		return fmt.Errorf("end attempt %s: %w", attempt.ID, err)
 	}
 	t.wake(runnerTopic(attempt.RunnerID), everyone)

@@ -181,3 +181,22 @@ func TestEachMoveIsWrittenDownByWhoMadeIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAResultTellsHowTheStepsStoodAtTheEnd(t *testing.T) {
+	r := newRanch(t)
+	task := r.submit(hello())
+	h := r.register(1)
+	claim := r.claim(h)
+	r.begin(claim)
+	result := succeeded
+	result.Steps = []remuda.Step{{Number: 0, Name: "greet", State: remuda.StepSucceeded}}
+	for range 2 {
+		done(t, h.Finish(t.Context(), claim.ID, result))
+	}
+	steps := r.wantState(task, remuda.Succeeded).Attempts[0].Steps
+	if len(steps) != 1 || steps[0].State != remuda.StepSucceeded || steps[0].Name != "greet" {
+		t.Errorf("the steps are %+v", steps)
+	}
+	result.Steps = []remuda.Step{{Number: 10000}}
+	wantKind(t, h.Finish(t.Context(), claim.ID, result), remuda.Invalid)
+}

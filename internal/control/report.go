@@ -123,6 +123,15 @@ func changedSteps(known string, changes []remuda.Step) (string, error) {
 	return string(text), nil
 }
 
+// lastSteps is what is kept of steps that a result tells: all that was said of them before is part of it. It is empty
+// when none are told.
+func lastSteps(steps []remuda.Step) (string, error) {
+	if len(steps) == 0 {
+		return "", nil
+	}
+	return changedSteps("", steps)
+}
+
 // reporting finds the claim's attempt while its output is taken: while it is live, and for an hour after.
 func (d TaskDoor) reporting(ctx context.Context) (AttemptView, error) {
 	var attempt AttemptView

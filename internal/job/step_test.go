@@ -3,6 +3,7 @@ package job_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func carryOut(t *testing.T, p remuda.Payload, change ...func(*agent.Handoff)) do
 
 func (d done) succeeded() done {
 	d.t.Helper()
-	if d.result != (remuda.Result{State: remuda.Succeeded}) {
+	if !reflect.DeepEqual(d.result, remuda.Result{State: remuda.Succeeded}) {
 		d.t.Fatalf("the result is %+v; output: %q", d.result, d.outputs())
 	}
 	return d

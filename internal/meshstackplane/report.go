@@ -129,6 +129,11 @@ func (c *claim) isDropped() bool {
 func (c *claim) end(ctx context.Context, result remuda.Result) error {
 	c.speaking.Lock()
 	defer c.speaking.Unlock()
+	if len(result.Steps) > 0 {
+		if err := c.change(false, func(p *progress) error { p.Steps = result.Steps; return nil }); err != nil {
+			return err
+		}
+	}
 	now := c.now()
 	switch {
 	case c.isDropped():
@@ -239,6 +244,9 @@ func (c *claim) report(result remuda.Result) (report, error) {
 		BlockRunID: c.given.Claim.Task.ID, Source: sourceID, Type: "TERRAFORM", Status: statusWord(result.State),
 		CreatedOn: c.given.Claim.ClaimedAt.UTC().Format(time.RFC3339), Summary: result.Detail, Steps: []reportedStep{}, ChangesDetected: said.Changes,
 	}
+	if result.State == remuda.Succeeded && c.isAsync() {
+		words.Status = statusWord("") // It is in the hands of what it set going, which says how it ends.
+	}
 	if words.Summary == "" && said.Plan != nil && result.State == remuda.Succeeded {
 		words.Summary = fmt.Sprintf("%d added, %d changed, %d destroyed", said.Plan.Add, said.Plan.Change, said.Plan.Destroy)
 		if c.behavior() == remuda.Detect {
@@ -268,12 +276,18 @@ func (c *claim) report(result remuda.Result) (report, error) {
 	return words, nil
 }
 
-func (c *claim) behavior() remuda.Behavior {
-	var order struct {
-		Behavior remuda.Behavior `json:"behavior"`
-	}
-	_ = json.Unmarshal(c.given.Claim.Payload, &order) // Without it a summary reads a little differently.
-	return order.Behavior
+// asked is what the claim's run is to do. Without it a summary reads a little differently.
+func (c *claim) asked() (order remuda.RunOrder) {
+	_ = json.Unmarshal(c.given.Claim.Payload, &order)
+	return order
+}
+
+func (c *claim) behavior() remuda.Behavior { return c.asked().Behavior }
+
+// isAsync is whether something else reports how the run ends.
+func (c *claim) isAsync() bool {
+	tofu := c.asked().Implementation.OpenTofu
+	return tofu != nil && tofu.Async
 }
 
 // artifact is the plan that a DETECT saved.

@@ -59,6 +59,15 @@ func (p *Plane) Steps(_ context.Context, steps []remuda.Step) error {
 	return p.call(func() { p.steps = steps })
 }
 
+// end takes in how the steps stood at the end.
+func (p *Plane) end(result remuda.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(result.Steps) > 0 {
+		p.steps = result.Steps
+	}
+}
+
 // Stream says what is held.
 func (p *Plane) Stream(_ context.Context, step int) (state remuda.StreamState, err error) {
 	return state, p.call(func() { state = p.stream(step).state })

@@ -119,6 +119,7 @@ func (tr *trial) execute(t *testing.T) *running {
 	go func() {
 		defer close(r.done)
 		r.result, r.err = tr.executor.Execute(ctx, work)
+		tr.plane.end(r.result)
 	}()
 	t.Cleanup(func() {
 		r.end(runner.ErrCanceled)
