@@ -141,7 +141,7 @@ func (a *agent) step(r *rand.Rand, n int, limit time.Time) remuda.Result {
 			return remuda.Result{State: remuda.Failed, Reason: remuda.ReasonTimeout, Detail: "it ran for longer than its timeout"}
 		}
 		out.mu.Lock()
-		for line := range 1 + r.IntN(5) {
+		for line := range (1 + r.IntN(5)) * a.h.w.plan.loud {
 			out.data = fmt.Appendf(out.data, "%s step %d piece %d line %d %s\n", a.claim.ID[24:], n, piece, line, strconv.FormatUint(r.Uint64(), 36))
 		}
 		out.mu.Unlock()

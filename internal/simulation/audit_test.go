@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -35,9 +34,12 @@ func (w *world) audit(held control.Store) {
 		}
 		for id, a := range h.wrote {
 			if err := w.auditOutput(ctx, held.Output(), id, a); err != nil {
-				w.ledger.breaks(sound, "the output of claim %s cannot be read: %v", id, err)
+				w.ledger.breaks(kept, "the output of claim %s cannot be read: %v", id, err)
 			}
 		}
+	}
+	if err := w.auditBucket(ctx, held.Output()); err != nil {
+		w.ledger.breaks(sound, "output cannot be removed: %v", err)
 	}
 }
 
@@ -142,65 +144,4 @@ func (w *world) auditEvents(ctx context.Context, v control.View) error {
 		w.ledger.breaks(told, "%d events are read, and %d were written", len(read), len(written))
 	}
 	return nil
-}
-
-// auditOutput holds what is held of a claim's output against what its agent wrote.
-func (w *world) auditOutput(ctx context.Context, held control.OutputStore, claim string, a *agent) error {
-	whole := int64(0)
-	for n, out := range a.streams {
-		data, err := readAll(ctx, held, claim, &n)
-		if err != nil {
-			return err
-		}
-		whole += int64(len(data))
-		state, err := held.Stream(ctx, claim, n)
-		if err != nil {
-			return err
-		}
-		switch {
-		case !bytes.HasPrefix(out.data, data):
-			w.ledger.breaks(kept, "step %d of claim %s wrote other bytes than the %d that are held", n, claim, len(data))
-		case int64(len(data)) < out.acked:
-			w.ledger.breaks(kept, "step %d of claim %s: %d bytes were acknowledged, %d are held", n, claim, out.acked, len(data))
-		case state.Length != int64(len(data)):
-			w.ledger.breaks(kept, "step %d of claim %s has %d bytes, and says %d", n, claim, len(data), state.Length)
-		case out.closed && (!state.Closed || len(data) < len(out.data)):
-			w.ledger.breaks(kept, "step %d of claim %s was closed at %d bytes; %d are held, closed %v", n, claim, len(out.data), len(data), state.Closed)
-		}
-	}
-	all, err := readAll(ctx, held, claim, nil)
-	if err != nil {
-		return err
-	}
-	length, err := held.Length(ctx, claim)
-	if err != nil {
-		return err
-	}
-	if int64(len(all)) != whole || length != whole {
-		w.ledger.breaks(kept, "claim %s has %d bytes by its steps, %d in all, and says %d", claim, whole, len(all), length)
-	}
-	if truth := w.ledger.attempts[claim]; truth != nil {
-		for _, read := range truth.read {
-			if !bytes.HasPrefix(all, read) {
-				w.ledger.breaks(kept, "a follower read other bytes of claim %s than are held", claim)
-			}
-		}
-	}
-	return nil
-}
-
-func readAll(ctx context.Context, held control.OutputStore, claim string, step *int) ([]byte, error) {
-	var data []byte
-	for {
-		chunks, err := held.Chunks(ctx, claim, step, int64(len(data)), 1<<20)
-		if err != nil || len(chunks) == 0 {
-			return data, err
-		}
-		for _, chunk := range chunks {
-			if chunk.Offset != int64(len(data)) {
-				return data, remuda.Fail(remuda.Internal, "a chunk is missing")
-			}
-			data = append(data, chunk.Data...)
-		}
-	}
 }

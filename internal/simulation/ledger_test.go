@@ -53,7 +53,7 @@ type attemptTruth struct {
 	control.AttemptRow
 	heard    time.Time      // the last call under it that was answered well, or that named it
 	finished *remuda.Result // what its runner knows to be acknowledged
-	read     [][]byte       // of its output, by followers
+	read     []*reading     // of its output, by followers
 }
 
 func newLedger(w *world) *ledger {
@@ -109,8 +109,8 @@ type sign struct {
 	at     control.Micros
 }
 
-// applies takes a transition in. It runs inside of it, after its last statement: no other is under way.
-func (l *ledger) applies(c *call, changes []change) {
+// applies takes a transition in that a replica carried out: one after the other, in the order of the store.
+func (l *ledger) applies(c *call, by *replica, changes []change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c == nil {
@@ -125,7 +125,7 @@ func (l *ledger) applies(c *call, changes []change) {
 				moves = append(moves, move)
 			}
 		case *control.AttemptRow:
-			l.ofAttempt(c, row, ch)
+			l.ofAttempt(c, by, row, ch)
 		case *control.RunnerRow:
 			l.ofRunner(row, ch)
 		case *control.RunnerClassRow:
@@ -280,7 +280,7 @@ func (l *ledger) holdsLimits(t *taskTruth) {
 }
 
 // ofAttempt takes an attempt's row in.
-func (l *ledger) ofAttempt(c *call, row *control.AttemptRow, ch change) {
+func (l *ledger) ofAttempt(c *call, by *replica, row *control.AttemptRow, ch change) {
 	if ch.verb == "insert" {
 		l.claimed(row)
 		return
@@ -303,7 +303,7 @@ func (l *ledger) ofAttempt(c *call, row *control.AttemptRow, ch change) {
 		if c.what == "return" && c.draining {
 			task.used--
 		}
-		l.lostInTime(a)
+		l.lostInTime(a, by)
 	}
 }
 
@@ -342,8 +342,10 @@ func (l *ledger) claimed(row *control.AttemptRow) {
 	l.joined[row.RunnerID] = l.joined[row.RunnerID] && l.takes(row.RunnerID)
 }
 
-// lostInTime holds the loss of a claim to its time of silence. A sign is written down each signEvery only.
-func (l *ledger) lostInTime(a *attemptTruth) {
+// lostInTime holds the loss of a claim to its time of silence. A sign is written down each signEvery only, by the clock
+// of one replica, and counted by another's. Time in which the replica that takes the claim could write nothing, as it
+// had to notice, does not count.
+func (l *ledger) lostInTime(a *attemptTruth, by *replica) {
 	if a.State != remuda.AttemptLost {
 		return
 	}
@@ -351,8 +353,13 @@ func (l *ledger) lostInTime(a *attemptTruth) {
 	if a.BegunAt != 0 {
 		patience = a.LostAfter.Std()
 	}
-	if silent := time.Since(a.heard); silent < patience-signEvery {
-		l.breaks(heard, "claim %s was lost %s after its last sign; it has %s", a.ID, silent, patience)
+	since, deaf := a.heard, by.deafUntil()
+	if deaf.After(since) {
+		since = deaf
+	}
+	if silent := time.Since(since); silent < patience-signEvery-l.w.plan.apart() {
+		l.breaks(heard, "claim %s was lost %s after its last sign, at %s, or the last time of no writes, at %s; it has %s",
+			a.ID, silent, a.heard.Sub(l.w.began), deaf.Sub(l.w.began), patience)
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/store"
 	"github.com/remuda-dev/remuda/runner"
 )
 
@@ -20,7 +20,9 @@ type mutation struct {
 	deaf     bool        // no replica hears the wake-ups of others
 	store    func(control.Store) control.Store
 	executor func(*host) runner.Executor
-	hasty    bool // agents do not wait for leave to begin
+	bucket   func(store.Bucket) store.Bucket
+	astray   time.Duration // by how much the clock of every other control plane is ahead
+	hasty    bool          // agents do not wait for leave to begin
 }
 
 // with makes a plan know some faults and strikes, and others at hand.
@@ -37,6 +39,18 @@ func cutOff(p *plan) {
 	p.trouble, p.every, p.lasting, p.slow = 150*time.Second, 10*time.Second, []time.Duration{80 * time.Second}, true
 	p.faults, p.strikes, p.repeats = nil, []strike{cutLine}, true
 }
+
+// full makes a plan in which the store takes no writes for longer than makes a claim lost.
+func full(p *plan) {
+	p.trouble, p.every, p.lasting, p.replicas = 150*time.Second, 10*time.Second, []time.Duration{70 * time.Second}, 1
+	p.faults, p.strikes, p.repeats = nil, []strike{fullDisk}, true
+}
+
+// trims makes a plan in which more is printed than is kept.
+func trims(p *plan) { p.loud, p.limit, p.bucket = 8, 500, false }
+
+// parted makes a plan in which output goes to a bucket.
+func parted(p *plan) { p.loud, p.limit, p.bucket = 8, 0, true }
 
 // orphaned makes a plan in which agents lose their runners for longer than makes a claim that has not begun lost.
 func orphaned(p *plan) {
@@ -150,6 +164,8 @@ func mutationsOfEnds() []mutation {
 			movable: func(t *control.TaskRow) { t.AttemptsUsed = 0 },
 		}.store()},
 		{name: "time in which no sign could be taken counts", rule: heard, plan: with(nil, setClock), store: spoils{timeless: true}.store()},
+		{name: "time in which nothing could be written counts", rule: heard, plan: full, store: spoils{timeless: true}.store()},
+		{name: "the clocks of control planes are minutes apart", rule: heard, astray: 3 * time.Minute, plan: func(p *plan) { p.replicas = 2 }},
 		{name: "signs of life are not written down", rule: heard, store: spoils{deaf: true}.store()},
 		{name: "a claim that gave a sign meanwhile is lost all the same", rule: heard, plan: cutOff, store: staleSweep},
 	}
@@ -165,6 +181,11 @@ func mutationsOfRecords() []mutation {
 	return []mutation{
 		{name: "a chunk is taken wherever it starts", rule: kept, plan: with([]fault{lostBack, twice}), store: output(forgetfulOutput{astray: true})},
 		{name: "a chunk is acknowledged and not kept", rule: kept, store: output(forgetfulOutput{lossy: true})},
+		{name: "output is trimmed to less than its limit", rule: trimmed, plan: trims, store: output(forgetfulOutput{strict: 2})},
+		{name: "of output past its limit the head goes", rule: kept, plan: trims, store: output(forgetfulOutput{headless: true})},
+		{name: "the bucket loses parts", rule: kept, plan: parted, bucket: func(b store.Bucket) store.Bucket { return lossyBucket{b} }},
+		{name: "what is removed stays in the bucket", rule: emptied, plan: parted, bucket: func(b store.Bucket) store.Bucket { return hoard{b} }},
+		{name: "what failed is written all the same", rule: submitted, plan: with(nil, sickStore), store: leaking},
 		{name: "an end is not counted", rule: counted, store: spoils{
 			count: func(_ control.TaskRow, queued, running int) (int, int) { return queued, max(0, running) },
 		}.store()},
@@ -191,93 +212,4 @@ func mutationsOfRunners() []mutation {
 		{name: "an agent does not wait for leave", rule: onlyOnce, plan: orphaned, hasty: true},
 		{name: "an executor tells what it has not done", rule: obeyed, executor: func(h *host) runner.Executor { return liar{h} }},
 	}
-}
-
-func revive(a *control.AttemptView) {
-	if !a.State.Live() {
-		a.State, a.EndedAt = remuda.AttemptBegun, 0
-	}
-}
-
-func without(columns []string, names ...string) []string {
-	return slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return slices.Contains(names, c) })
-}
-
-// withoutColumns leaves columns out of every update.
-func withoutColumns(names ...string) func(control.Store) control.Store {
-	return spoils{update: func(_ context.Context, _ control.Row, columns []string) ([]string, error) {
-		return without(columns, names...), nil
-	}}.store()
-}
-
-// forgetful does not look for what an earlier runner left.
-type forgetful struct{ *host }
-
-// Left finds nothing.
-func (forgetful) Left(context.Context) ([]string, error) { return nil, nil }
-
-// liar says that all went well.
-type liar struct{ *host }
-
-// Execute does nothing.
-func (liar) Execute(context.Context, runner.Work) (remuda.Result, error) {
-	return remuda.Result{State: remuda.Succeeded}, nil
-}
-
-// staleSweep shows a sweep that takes a claim the claim as it was when it looked for silent ones, and leaves others
-// the time to change it.
-func staleSweep(below control.Store) control.Store {
-	var mu sync.Mutex
-	seen := map[string]control.AttemptRow{}
-	return spoils{
-		expired: func(found []control.AttemptRow) []control.AttemptRow {
-			mu.Lock()
-			defer mu.Unlock()
-			for _, a := range found {
-				seen[a.ID] = a
-			}
-			return found
-		},
-		attempt: func(ctx context.Context, a *control.AttemptView) {
-			mu.Lock()
-			defer mu.Unlock()
-			if read, was := seen[a.ID]; was && callOf(ctx) == nil && a.State.Live() {
-				a.State, a.LastSignAt = read.State, read.LastSignAt
-			}
-		},
-	}.store()(lateSweeps{below})
-}
-
-// lateSweeps has what no call asks for wait before it is carried out.
-type lateSweeps struct{ control.Store }
-
-// Write waits for less than what makes a gap between sweeps.
-func (s lateSweeps) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
-	if callOf(ctx) == nil {
-		pause(ctx, time.Second)
-	}
-	return s.Store.Write(ctx, scope, transition)
-}
-
-// forgottenDrain shows a sync that its runner wants more, whatever it said when it arrived.
-func forgottenDrain(below control.Store) control.Store {
-	var mu sync.Mutex
-	arrived := map[*call]bool{}
-	return spoils{
-		update: func(ctx context.Context, row control.Row, columns []string) ([]string, error) {
-			if _, of := row.(*control.RunnerRow); of {
-				mu.Lock()
-				defer mu.Unlock()
-				arrived[callOf(ctx)] = true
-			}
-			return columns, nil
-		},
-		runner: func(ctx context.Context, r *control.RunnerRow) {
-			mu.Lock()
-			defer mu.Unlock()
-			if c := callOf(ctx); c != nil && c.what == "sync" && arrived[c] {
-				r.Draining, r.Ready = false, true
-			}
-		},
-	}.store()(below)
 }

@@ -185,7 +185,7 @@ func (p person) follows(ctx context.Context) {
 }
 
 func (p person) follow(ctx context.Context, r *rand.Rand, id string) {
-	read := map[int][]byte{} // by attempt
+	read := map[int]*reading{} // by attempt
 	last := 1
 	for ctx.Err() == nil {
 		replica := p.w.site.pick(p.name)
@@ -193,20 +193,19 @@ func (p person) follow(ctx context.Context, r *rand.Rand, id string) {
 			pause(ctx, time.Second)
 			continue
 		}
-		reading, cancel := context.WithTimeout(ctx, between(r, time.Second, 30*time.Second))
+		looking, cancel := context.WithTimeout(ctx, between(r, time.Second, 30*time.Second))
 		stop := context.AfterFunc(replica.life, cancel)
-		query := control.OutputQuery{Attempt: last, Offset: int64(len(read[last]))}
+		if read[last] == nil {
+			read[last] = &reading{}
+		}
+		query := control.OutputQuery{Attempt: last, Offset: read[last].next}
 		door := replica.plane.AsUser(control.User{Name: p.name, Admin: true})
-		err := door.Follow(reading, id, query, func(f control.Followed) error {
+		err := door.Follow(looking, id, query, func(f control.Followed) error {
 			if f.Output == nil {
 				return nil
 			}
-			for _, chunk := range f.Output.Chunks {
-				if chunk.Offset != int64(len(read[f.Output.Attempt])) {
-					p.w.ledger.isBroken(kept, "a follower of task %s has %d bytes of attempt %d and is given those from %d on",
-						id, len(read[f.Output.Attempt]), f.Output.Attempt, chunk.Offset)
-				}
-				read[f.Output.Attempt] = append(read[f.Output.Attempt], chunk.Data...)
+			if was := read[last].takes(f.Output.Chunks, f.Output.Next, p.w.plan.limit); was != "" {
+				p.w.ledger.isBroken(kept, "a follower of task %s, attempt %d: %s", id, f.Output.Attempt, was)
 			}
 			return nil
 		})
@@ -226,7 +225,7 @@ func (p person) follow(ctx context.Context, r *rand.Rand, id string) {
 			}
 		}
 	}
-	for attempt, data := range read {
-		p.w.ledger.wasRead(id, attempt, data)
+	for attempt, seen := range read {
+		p.w.ledger.wasRead(id, attempt, seen)
 	}
 }

@@ -21,6 +21,12 @@ type plan struct {
 	lasting  []time.Duration // the most that one may last: one of these
 	slow     bool            // planes take their time between a look and the change that follows from it
 
+	disk   bool  // writes take their time, and those that come meanwhile are carried out together
+	clocks bool  // those of the replicas differ by some seconds
+	limit  int64 // bytes of output that are kept of an attempt; 0: more than any has
+	bucket bool  // output that makes a part goes into one
+	loud   int   // how many times as much as a little is printed
+
 	repeats bool // every task may be interrupted and begin again
 
 	hosts      int
@@ -39,6 +45,16 @@ func newPlan(seed uint64) plan {
 		bad:     0.02 + 0.3*r.Float64()*r.Float64(), every: between(r, 3*time.Second, 20*time.Second),
 		lasting: []time.Duration{time.Second, 10 * time.Second, 70 * time.Second}, slow: r.IntN(4) == 0,
 		hosts: 2 + r.IntN(3), submitters: 1 + r.IntN(2), jobs: 1 + r.IntN(3), reads: r.IntN(2) == 0,
+	}
+	p.disk, p.clocks, p.bucket, p.loud = r.IntN(2) == 0, r.IntN(3) == 0, r.IntN(3) == 0, 1
+	if r.IntN(3) == 0 {
+		p.loud, p.limit = 1+r.IntN(8), 200+r.Int64N(3000)
+	}
+	if p.bucket {
+		p.loud = 1 + r.IntN(8)
+		if p.limit > 0 {
+			p.limit += 8 * partSize // with less, nothing is moved
+		}
 	}
 	for _, f := range allFaults() {
 		if r.IntN(3) == 0 {

@@ -8,6 +8,8 @@ const (
 	oneEnd    rule = "a terminal state is never left"
 	onlyOnce  rule = "an execution that allows no second begins once"
 	kept      rule = "no acknowledged byte of output is lost or doubled"
+	trimmed   rule = "past its limit, output keeps its head and its tail"
+	emptied   rule = "no object outlives the output that it is of"
 	fenced    rule = "a fenced attempt changes nothing"
 	limited   rule = "limits are never exceeded"
 	prompt    rule = "no task waits while a matching runner idles"
@@ -27,7 +29,7 @@ const (
 )
 
 func allRules() []rule {
-	return []rule{oneClaim, oneEnd, onlyOnce, kept, fenced, limited, prompt, quiet, rested, everEnds, counted, repeated,
+	return []rule{oneClaim, oneEnd, onlyOnce, kept, trimmed, emptied, fenced, limited, prompt, quiet, rested, everEnds, counted, repeated,
 		heard, submitted, told, bounded, obeyed, roomy, tidy, sound}
 }
 

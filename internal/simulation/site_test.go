@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,10 +27,11 @@ const (
 
 // site is where the control planes run: any of them answers any call.
 type site struct {
-	ahead atomic.Int64 // by how much the clock on the wall is ahead
+	ahead atomic.Int64 // by how much the clocks on the wall are ahead
 	w     *world
 	store control.Store // as a mutation left it
 	sick  atomic.Bool   // the store is away now and then
+	dry   atomic.Bool   // the bucket is
 
 	listens atomic.Bool // planes hear each other
 
@@ -39,6 +41,9 @@ type site struct {
 	replicas []*replica // nil where none runs
 	started  int
 	asked    map[string]int
+	full     bool      // the store takes no writes
+	filled   time.Time // since when, or the last time
+	emptied  time.Time // when that was over
 }
 
 // replica is one control plane from its start to its end.
@@ -49,8 +54,10 @@ type replica struct {
 	life    context.Context
 	kill    context.CancelFunc
 	ended   chan struct{}
+	apart   atomic.Int64 // by how much its clock is ahead of the others'
 
 	mu     sync.Mutex
+	refuse time.Time                 // when it had to know that the store takes no writes: the first time of the last such time
 	hear   func(topic string, n int) // nil until it listens
 	frozen time.Time                 // until when the process is stopped
 	chance *rand.Rand
@@ -70,7 +77,11 @@ func (s *site) start(n int) {
 	s.started++
 	r := &replica{site: s, ended: make(chan struct{}), chance: stream(s.w.plan.seed, "luck", strconv.Itoa(s.started))}
 	r.life, r.kill = context.WithCancel(s.w.ctx)
-	r.plane = control.New(control.Options{Store: watched{s.store, s.w, r}, Keys: s.w.town.keys, Log: s.w.log(), Clock: s.clock})
+	r.plane = control.New(control.Options{Store: watched{s.store, s.w, r}, Keys: s.w.town.keys, Log: s.w.log(), Clock: r.clock, OutputLimit: s.w.plan.limit})
+	r.corrects(r.chance)
+	if n%2 == 1 {
+		r.apart.Add(int64(s.w.mutation.astray))
+	}
 	if s.w.plan.http {
 		r.handler = server.New(server.Options{Plane: r.plane, Log: slog.New(slog.DiscardHandler)})
 	}
@@ -84,8 +95,90 @@ func (s *site) start(n int) {
 	})
 }
 
-// clock is the one on the wall, which people set.
-func (s *site) clock() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+// clock is the one on the wall of this replica's machine. People set all of them; and each goes its own way.
+func (r *replica) clock() time.Time {
+	return time.Now().Add(time.Duration(r.site.ahead.Load() + r.apart.Load()))
+}
+
+// fewSeconds is by how much clocks may be wrong; docs/operate.md asks for no more.
+const fewSeconds = 3 * time.Second
+
+// apart is by how much two clocks may differ.
+func (p plan) apart() time.Duration {
+	if p.clocks {
+		return 2 * fewSeconds
+	}
+	return 0
+}
+
+// corrects sets the clock of one machine, as what keeps it right does.
+func (r *replica) corrects(chance *rand.Rand) {
+	if r.site.w.plan.clocks {
+		r.apart.Store(int64(between(chance, -fewSeconds, fewSeconds)))
+	}
+}
+
+// corrects sets the clock of the nth replica.
+func (s *site) corrects(n int, chance *rand.Rand) {
+	s.mu.Lock()
+	r := s.replicas[n]
+	s.mu.Unlock()
+	if r != nil {
+		r.corrects(chance)
+	}
+}
+
+// fills has the store take no writes until there is room again. It is read as always.
+func (s *site) fills() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.full {
+		s.full, s.filled = true, time.Now()
+	}
+}
+
+// hasRoom ends that.
+func (s *site) hasRoom() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full {
+		s.full, s.emptied = false, time.Now()
+	}
+}
+
+// isRefused says whether there is no room for a transition. That is nothing that the replica has to remember when it is
+// asked for no more than a note of what happened.
+func (r *replica) isRefused(ctx context.Context, scope control.Scope) bool {
+	r.site.mu.Lock()
+	full, since := r.site.full, r.site.filled
+	r.site.mu.Unlock()
+	if !full || !r.site.w.trouble.Load() {
+		return false
+	}
+	noted := scope == control.Claiming
+	if c := callOf(ctx); c != nil {
+		noted = noted || slices.Contains([]string{"begin", "steps", "finish", "return"}, c.what)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if noted && r.refuse.Before(since) {
+		r.refuse = time.Now()
+	}
+	return true
+}
+
+// deafUntil is until when this replica could write nothing, if that was long enough for a sweep to find it out.
+func (r *replica) deafUntil() time.Time {
+	r.mu.Lock()
+	refused := r.refuse
+	r.mu.Unlock()
+	r.site.mu.Lock()
+	defer r.site.mu.Unlock()
+	if r.site.full || refused.Before(r.site.filled) || r.site.emptied.Sub(refused) < 3*time.Second {
+		return time.Time{}
+	}
+	return r.site.emptied
+}
 
 // stop kills the nth replica: what it has not written by now it never will, and what it was asked is not answered.
 func (s *site) stop(n int) {

@@ -281,25 +281,3 @@ func oldest(ctx context.Context, v control.View, classes []string, state remuda.
 	}
 	return control.TaskRow{}, remuda.NotFound
 }
-
-// forgetfulOutput loses or doubles output.
-type forgetfulOutput struct {
-	control.OutputStore
-	astray bool // it takes chunks wherever they start
-	lossy  bool // it says that it holds some that it does not
-}
-
-// Append does something else than it says.
-func (o forgetfulOutput) Append(ctx context.Context, attempt string, c remuda.Chunk, limit int64) (remuda.StreamState, error) {
-	state, err := o.OutputStore.Stream(ctx, attempt, c.Step)
-	if err != nil {
-		return state, err
-	}
-	if o.lossy && state.Length == c.Offset && len(c.Data)%3 == 0 {
-		return remuda.StreamState{Length: c.Offset + int64(len(c.Data)), Source: c.Source}, nil
-	}
-	if o.astray {
-		c.Offset = state.Length
-	}
-	return o.OutputStore.Append(ctx, attempt, c, limit)
-}

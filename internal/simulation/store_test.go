@@ -32,6 +32,9 @@ func (s watched) Write(ctx context.Context, scope control.Scope, transition func
 	if err != nil {
 		return err
 	}
+	if s.r.isRefused(ctx, scope) {
+		luck = away
+	}
 	if luck == again {
 		err := s.Store.Write(ctx, scope, func(tx control.Tx) error {
 			if err := transition(tx); err != nil {
@@ -46,21 +49,27 @@ func (s watched) Write(ctx context.Context, scope control.Scope, transition func
 	if luck == away {
 		return storeAway()
 	}
+	var seen *watchedTx // of its last run
+	turn := newTurn()
 	err = s.Store.Write(ctx, scope, func(tx control.Tx) error {
-		seen := &watchedTx{Tx: tx}
-		if err := transition(seen); err != nil {
-			return err
-		}
-		s.w.ledger.applies(callOf(ctx), seen.changes)
+		seen = &watchedTx{Tx: tx}
+		defer s.w.order.runs(turn)
+		return transition(seen)
+	})
+	if err != nil {
+		s.w.order.ends(turn, nil)
+		return err
+	}
+	s.w.order.ends(turn, func() {
+		s.w.ledger.applies(callOf(ctx), s.r, seen.changes)
 		for _, sign := range seen.signs {
 			s.w.ledger.signed(sign)
 		}
-		return nil
 	})
-	if luck == unsure && err == nil {
+	if luck == unsure {
 		return storeAway()
 	}
-	return err
+	return nil
 }
 
 // Read looks, unless the store is away.

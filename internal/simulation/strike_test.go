@@ -25,11 +25,15 @@ const (
 	pauseRunner strike = "a runner is paused for a while"
 	setLimit    strike = "a limit changes"
 	setClock    strike = "the clock of the control planes is set"
+	stepClock   strike = "the clock of one control plane is corrected"
+	fullDisk    strike = "the store takes no writes for a while"
+	dryBucket   strike = "the bucket is away now and then, or slow"
 	newToken    strike = "a class token is revoked, and another is made"
 )
 
 func allStrikes() []strike {
-	return []strike{killPlane, freezePlane, sickStore, killRunner, stopRunner, rebootHost, cutLine, drainRunner, askDrain, pauseRunner, setLimit, setClock, newToken}
+	return []strike{killPlane, freezePlane, sickStore, killRunner, stopRunner, rebootHost, cutLine, drainRunner, askDrain, pauseRunner, setLimit, setClock,
+		stepClock, fullDisk, dryBucket, newToken}
 }
 
 // act lets it happen; what it needs to pass goes on beside the next.
@@ -89,6 +93,14 @@ func (s strike) act(ctx context.Context, w *world, r *rand.Rand) {
 		}
 		w.note("the clock is set by %s", by)
 		w.site.ahead.Add(int64(by))
+	case stepClock:
+		w.site.corrects(n, r)
+	case fullDisk:
+		w.site.fills()
+		w.after(lasting, w.site.hasRoom)
+	case dryBucket:
+		w.site.dry.Store(true)
+		w.after(lasting, func() { w.site.dry.Store(false) })
 	case newToken:
 		w.exchangeToken(root, one(r, []string{"acme/linux", "acme/mac"}))
 	}

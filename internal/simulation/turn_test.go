@@ -2,6 +2,9 @@ package simulation
 
 import (
 	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -12,11 +15,39 @@ import (
 // nothing is found by having them look at the same time.
 type inTurn struct {
 	control.Store
-	looks, writes, reads chan struct{} // hold one while somebody does
+	looks, reads chan struct{} // hold one while somebody does
+	disk         *disk
 }
 
-func takeTurns(s control.Store) inTurn {
-	return inTurn{s, make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)}
+func takeTurns(s control.Store, d *disk) inTurn {
+	return inTurn{s, make(chan struct{}, 1), make(chan struct{}, 1), d}
+}
+
+// disk is what writes wait for. While one does, others ask: they are the next batch of the store, on whose changes they
+// go on, and of which one that fails has all begin again.
+type disk struct {
+	mu     sync.Mutex
+	chance *rand.Rand // nil: it is fast
+}
+
+func newDisk(p plan) *disk {
+	if !p.disk {
+		return &disk{}
+	}
+	return &disk{chance: stream(p.seed, "disk")}
+}
+
+// turns lets it take its time now and then.
+func (d *disk) turns() {
+	if d.chance == nil {
+		return
+	}
+	d.mu.Lock()
+	slow, wait := d.chance.IntN(4) == 0, between(d.chance, time.Millisecond, 300*time.Millisecond)
+	d.mu.Unlock()
+	if slow {
+		time.Sleep(wait)
+	}
 }
 
 // Read waits for its turn.
@@ -26,12 +57,12 @@ func (s inTurn) Read(ctx context.Context, look func(control.View) error) error {
 	return s.Store.Read(ctx, look)
 }
 
-// Write waits for its turn. Beside others, a transition may be run again because one of those failed, and the ledger,
-// which takes it in before it is durable, would have it twice.
+// Write goes on beside others, as the store lets it, and waits for the disk.
 func (s inTurn) Write(ctx context.Context, scope control.Scope, transition func(control.Tx) error) error {
-	s.writes <- struct{}{}
-	defer func() { <-s.writes }()
-	return s.Store.Write(ctx, scope, transition)
+	return s.Store.Write(ctx, scope, func(tx control.Tx) error {
+		defer s.disk.turns()
+		return transition(tx)
+	})
 }
 
 // Output is read in turn, too.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +45,7 @@ func (l *ledger) leaves(c *call, err error) {
 // wasFinished holds a refused Finish against one that was acknowledged.
 func (l *ledger) wasFinished(c *call, err error) {
 	a := l.attempts[c.claim]
-	if c.what != "finish" || a == nil || a.finished == nil || *a.finished != c.result {
+	if c.what != "finish" || a == nil || a.finished == nil || !reflect.DeepEqual(*a.finished, c.result) {
 		return
 	}
 	switch remuda.KindOf(err) {
@@ -104,6 +105,10 @@ func (l *ledger) executes(task, claim string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	truth := l.tasks[task]
+	if truth == nil {
+		l.breaks(submitted, "task %s begins, and nobody made it", task)
+		return
+	}
 	truth.executed++
 	if truth.executed > 1 && !truth.RetryInterrupted {
 		l.breaks(onlyOnce, "task %s begins for the %dth time, under claim %s", task, truth.executed, claim)
@@ -258,13 +263,13 @@ func (l *ledger) isEnded(task string) bool {
 }
 
 // wasRead holds what a follower read against what was written.
-func (l *ledger) wasRead(task string, attempt int, data []byte) {
+func (l *ledger) wasRead(task string, attempt int, seen *reading) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, a := range l.attempts {
 		if a.TaskID == task && a.Number == attempt {
-			a.read = append(a.read, data)
-			l.w.note("%d bytes of claim %s were read", len(data), id)
+			a.read = append(a.read, seen)
+			l.w.note("claim %s was read up to byte %d", id, seen.next)
 		}
 	}
 }

@@ -25,6 +25,8 @@ type world struct {
 	town     town
 	mutation mutation
 	ledger   *ledger
+	order    order
+	shed     *shed // nil: output has no bucket
 	site     *site
 	hosts    []*host
 	root     person
@@ -60,7 +62,8 @@ func simulate(t *testing.T, f *folder, p plan, m mutation) (found []broken, note
 	w := &world{t: t, plan: p, town: settled, mutation: m, began: time.Now(), tokens: map[string]remuda.Token{}}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	w.ledger, w.root = newLedger(w), w.person("root")
-	held := takeTurns(f.held)
+	held := takeTurns(f.held, newDisk(p))
+	w.furnish(f)
 	w.run(held)
 	w.stop()
 	w.background.Wait()
@@ -126,6 +129,7 @@ func (w *world) strikes(ctx context.Context) {
 func (w *world) makePeace() {
 	w.trouble.Store(false)
 	close(w.site.peace)
+	w.site.hasRoom()
 	w.note("peace;%s", w.ledger.states())
 	for n := range w.plan.replicas {
 		w.site.start(n)

@@ -8,11 +8,6 @@ var OlderVersion = olderVersion
 // MostLooked is how many events one reading back looks at.
 const MostLooked = mostLooked
 
-// Measure makes the measures of output small, so that few bytes make parts.
-func (s *Store) Measure(piece, part, bound int64) {
-	s.outputs.piece, s.outputs.part, s.outputs.bound = piece, part, bound
-}
-
 // Outage says whether output believes that its bucket is away, and forgets it.
 func (s *Store) Outage() bool {
 	away := s.outputs.outage.now() != nil

@@ -28,7 +28,17 @@ type Bucket interface {
 
 // KeepOutputIn has every full MiB of an attempt's output go to a bucket from now on. Say it before the store is used;
 // without it, all output stays in the database.
-func (s *Store) KeepOutputIn(b Bucket) { s.outputs.bucket = b }
+func (s *Store) KeepOutputIn(b Bucket) {
+	s.outputs.bucket = b
+	s.outputs.outage.note(nil) // what another one did says nothing of this
+}
+
+// MeasureOutput has other sizes than the usual ones, in bytes, from now on: of what lies in one row, or in one frame of a
+// part, what makes a part, and what an attempt keeps in the database while the bucket is away. It is for tests and
+// simulations, in which a little output then is much. Say it before the store is used.
+func (s *Store) MeasureOutput(piece, part, bound int64) {
+	s.outputs.piece, s.outputs.part, s.outputs.bound = piece, part, bound
+}
 
 // How long the bucket may take, and for how long it is let alone after it failed.
 const (

@@ -114,7 +114,7 @@ func TestPlanesThatMoveTheSameOutputDoSoOnce(t *testing.T) {
 		for range 2 {
 			s := d.opened(t, address).(bucketed)
 			s.KeepOutputIn(m)
-			s.Measure(smallPiece, smallPart, smallBound)
+			s.MeasureOutput(smallPiece, smallPart, smallBound)
 			planes = append(planes, s)
 		}
 		attempts := []string{newID(), newID(), newID()}
@@ -191,7 +191,7 @@ func TestStepsThatPrintAtOnceLoseNothing(t *testing.T) {
 func TestReadersSeeEachByteOnceWhileOutputIsMoved(t *testing.T) {
 	inEach(t, func(t *testing.T, d database) {
 		s, m := d.withBucket(t)
-		s.Measure(smallPiece, 600, 2400)
+		s.MeasureOutput(smallPiece, 600, 2400)
 		attempt := newID()
 		m.set(true, false)
 		if _, err := say(s, attempt, 0, 600, 2); err != nil {
@@ -226,7 +226,7 @@ func TestReadersSeeEachByteOnceWhileOutputIsMoved(t *testing.T) {
 func TestAReaderFetchesWhatItAsksForAndLittleMore(t *testing.T) {
 	inEach(t, func(t *testing.T, d database) {
 		s, m := d.withBucket(t)
-		s.Measure(4<<10, 64<<10, 256<<10)
+		s.MeasureOutput(4<<10, 64<<10, 256<<10)
 		attempt := newID()
 		if _, err := say(s, attempt, 0, 640<<10, 100<<10); err != nil {
 			t.Fatal(err)
@@ -317,7 +317,7 @@ func openSmall(ctx context.Context, name, address, folder string) (bucketed, err
 			}
 			small := s.(*store.Store)
 			small.KeepOutputIn(objects)
-			small.Measure(1<<10, 8<<10, 32<<10)
+			small.MeasureOutput(1<<10, 8<<10, 32<<10)
 			return small, nil
 		}
 	}

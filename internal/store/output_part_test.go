@@ -111,7 +111,7 @@ func (m *memory) of(attempt string) []string {
 type bucketed interface {
 	opened
 	KeepOutputIn(store.Bucket)
-	Measure(piece, part, bound int64)
+	MeasureOutput(piece, part, bound int64)
 	Outage() bool
 }
 
@@ -120,7 +120,7 @@ func (d database) withBucket(t testing.TB) (bucketed, *memory) {
 	t.Helper()
 	s, m := d.opened(t, d.fresh(t)).(bucketed), newMemory()
 	s.KeepOutputIn(m)
-	s.Measure(smallPiece, smallPart, smallBound)
+	s.MeasureOutput(smallPiece, smallPart, smallBound)
 	return s, m
 }
 
