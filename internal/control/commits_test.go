@@ -58,3 +58,30 @@ func TestFourCommitsLieBetweenASubmissionAndItsFirstByte(t *testing.T) {
 		}
 	})
 }
+
+func TestAShortTaskCostsFourCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRanch(t)
+		var commits atomic.Int64
+		r.restart(control.Options{Store: counting{r.store, &commits}})
+		h := r.register(1)
+		answers := r.sync(h, remuda.Sync{Ready: true})
+		commits.Store(0)
+
+		r.submit(hello()) // 1
+		claims := answered(t, answers).Claims
+		if len(claims) != 1 {
+			t.Fatalf("claims = %d, want 1", len(claims)) // 2
+		}
+		answers = r.sync(h, remuda.Sync{Ready: true, Again: true, Holding: []string{claims[0].ID}}) // says nothing new but that it has it
+		synctest.Wait()
+		r.begin(claims[0]) // 3
+		result := succeeded
+		result.Steps = []remuda.Step{{Name: "greet", State: remuda.StepSucceeded}}
+		done(t, h.Finish(t.Context(), claims[0].ID, result)) // 4
+		synctest.Wait()
+		if n := commits.Load(); n != 4 {
+			t.Errorf("%d commits, want 4: submit, claim, begin, finish", n)
+		}
+	})
+}

@@ -2,6 +2,8 @@ package control
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -36,10 +38,22 @@ func (h *heldSync) enter(ctx context.Context) {
 	h.arrive(ctx)
 }
 
+// arrive says what the runner says of itself, unless it said the same just now: then there is only to look.
 func (h *heldSync) arrive(ctx context.Context) {
+	if arrived, same := h.repeats(); same {
+		h.arrived = arrived
+		if seen, err := h.door.look(ctx, h.said); err != nil || h.is(seen.runner) {
+			h.weigh(ctx, seen, err)
+			return
+		}
+		// Another plane heard of it meanwhile.
+	}
 	seen, err := h.door.arrive(ctx, h.said, h.hold)
 	if h.arrived = seen.runner.LastSeenAt; err == nil {
 		h.door.p.store.Tell(map[string]int{runnerTopic(h.door.id): everyone}) // an older one may be held by another plane
+	}
+	if err == nil && len(h.said.Holding) > 0 {
+		h.remember()
 	}
 	h.weigh(ctx, seen, err)
 }
@@ -53,6 +67,9 @@ func (h *heldSync) look(ctx context.Context) {
 func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
 	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.said) {
 		h.read = time.Now()
+		if seen.given {
+			h.remember()
+		}
 		if !h.is(seen.runner) {
 			h.done = true // a newer sync arrived at another plane, which says what there is to say
 			return
@@ -70,6 +87,40 @@ func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
 		// Look again: what happened before does not wake it.
 	}
 	h.err, h.done = err, err != nil
+}
+
+// arrival is what a busy runner said of itself, or was believed to be when it was given a claim.
+type arrival struct {
+	said    remuda.Sync // but for its claims
+	arrived Micros      // as the store has it
+	at      time.Time
+}
+
+// sameFor is for how long what a busy runner says again is not written again: it comes anew with each claim that it is
+// given. Its next sync is still to come before it is silent.
+const sameFor = busySilentAfter - holdBusy - overdueSync - 3*time.Second
+
+// remember notes that the store knows the runner for busy since now.
+func (h *heldSync) remember() {
+	h.door.p.mu.Lock()
+	defer h.door.p.mu.Unlock()
+	h.door.p.arrivals[h.door.id] = arrival{ofItself(h.said), h.arrived, time.Now()}
+}
+
+// repeats says whether a busy runner says what the store was told just now, from here, and when it had arrived then.
+func (h *heldSync) repeats() (arrived Micros, same bool) {
+	p := h.door.p
+	p.mu.Lock()
+	last, known := p.arrivals[h.door.id]
+	p.mu.Unlock()
+	return last.arrived, known && len(h.said.Holding) > 0 && h.said.Again && !h.said.Draining &&
+		time.Since(last.at) < sameFor && reflect.DeepEqual(ofItself(h.said), last.said)
+}
+
+// ofItself is what a runner says of itself, and not of its claims.
+func ofItself(s remuda.Sync) remuda.Sync {
+	s.Holding, s.Canceling, s.Again = nil, nil, false
+	return s
 }
 
 // wait is what a runner waited for, and what it is capable of.
@@ -122,6 +173,7 @@ func (p *Plane) forgetWaited() {
 			delete(p.waited, runner)
 		}
 	}
+	maps.DeleteFunc(p.arrivals, func(_ string, last arrival) bool { return time.Since(last.at) >= sameFor })
 }
 
 func (h *heldSync) ended() bool {

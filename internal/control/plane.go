@@ -28,6 +28,7 @@ const (
 	sweepEvery       = time.Second
 	sweepGap         = 5 * time.Second // sweeps that lie further apart say that no sign could be taken
 	forgetEvery      = time.Minute
+	busySilentAfter  = max(silentAfter, holdBusy+overdueSync)
 	overdueSync      = 15 * time.Second // how much later than its hold's end a runner's next sync may come
 	pollEvery        = 5 * time.Second  // the slow poll behind the wake-ups
 	defaultLostAfter = remuda.Duration(10 * time.Minute)
@@ -75,8 +76,9 @@ type Plane struct {
 	followed map[string]time.Time // tasks whose output is followed at other planes, and until when that holds
 	freed    chan TaskRow         // tasks that other planes have ended, of which there may be room under a limit
 
-	waited    map[string]wait // what each runner's last sync here waited for
-	lettingGo bool            // no sync is held any more
+	waited    map[string]wait    // what each runner's last sync here waited for
+	arrivals  map[string]arrival // what runners said of themselves here just now
+	lettingGo bool               // no sync is held any more
 
 	resting map[string]resting // runners between two idle syncs
 	seen    map[string]Micros  // when runners arrived, as far as that is not written down
@@ -104,7 +106,7 @@ func New(o Options) *Plane {
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version, clock: clock,
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: micros(clock()),
 		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
-		waited: map[string]wait{}, resting: map[string]resting{}, seen: map[string]Micros{}, crew: aside.NewCrew(maxSyncing),
+		waited: map[string]wait{}, arrivals: map[string]arrival{}, resting: map[string]resting{}, seen: map[string]Micros{}, crew: aside.NewCrew(maxSyncing),
 		retention: o.Retention,
 	}
 }

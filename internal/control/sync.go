@@ -102,6 +102,8 @@ type sight struct {
 	room    int    // how many claims it can be given
 	news    bool   // the runner is to learn that its word was taken
 	refused string // why it gets nothing new, whatever it says
+	syncs   bool   // it keeps a sync open, and so comes back as soon as it is given a claim
+	given   bool   // a claim, just now
 }
 
 func (s sight) topics() []string {
@@ -120,7 +122,7 @@ func (s sight) takes() bool {
 
 // see reads what is known of the runner, and how much it takes by what it says.
 func (d RunnerDoor) see(ctx context.Context, v View, said remuda.Sync) (sight, error) {
-	var s sight
+	s := sight{syncs: true}
 	if err := v.Get(ctx, &s.runner, d.id); err != nil {
 		return s, orAbsent(err, "runner", d.id)
 	}
@@ -172,7 +174,7 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 		same := s.Life != "" && s.Life == row.DrainLife
 		row.Draining = s.Draining || (s.Again || same) && row.Draining
 		row.Ready, row.Reason, row.LastSeenAt = s.Ready, s.Reason, t.now
-		row.SilentAt = t.now.after(max(silentAfter, hold+overdueSync))
+		row.SilentAt = t.now.after(max(busySilentAfter, hold+overdueSync))
 		if err := t.Update(ctx, row, "ready", "reason", "draining", "drain_life", "last_seen_at", "silent_at"); err != nil {
 			return err
 		}
@@ -234,12 +236,16 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 			return err
 		}
 		left -= len(tasks)
+		if s.syncs {
+			s.runner.SilentAt = t.now.after(busySilentAfter)
+		}
 		for _, task := range tasks {
 			attempt, err := t.lease(ctx, &task, &s.runner)
 			if err != nil {
 				return err
 			}
 			s.live = append(s.live, attempt)
+			s.given = true
 			s.room--
 		}
 		t.wake(runnerTopic(s.runner.ID), everyone) // its newest sync delivers these, should it not be the one that claims
@@ -337,7 +343,7 @@ func (t *transition) lease(ctx context.Context, task *TaskRow, runner *RunnerRow
 	}
 	if runner.LastUsedAt != t.now {
 		runner.LastUsedAt = t.now
-		if err := t.Update(ctx, runner, "last_used_at"); err != nil {
+		if err := t.Update(ctx, runner, "last_used_at", "silent_at"); err != nil {
 			return AttemptView{}, err
 		}
 	}
