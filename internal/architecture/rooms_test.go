@@ -98,6 +98,8 @@ var rooms = map[string]room{
 	"internal/postgrestest": {tool, "Gives tests a PostgreSQL of their own, which ends with them."},
 	"internal/s3test":       {tool, "Gives tests a bucket that speaks S3, which ends with them."},
 
+	"internal/storetest": {wiring, "Gives tests a store that is migrated already."},
+
 	"internal/simulation": {wiring, "Tries the rules, the store and real runners over a road that loses, delays and repeats, in fake time."},
 
 	"internal/architecture": {watchman, "Holds the tables you are reading against the code."},

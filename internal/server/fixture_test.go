@@ -21,6 +21,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/seal"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
 	"github.com/remuda-dev/remuda/internal/store"
+	"github.com/remuda-dev/remuda/internal/storetest"
 )
 
 const v1 = "/api/v1"
@@ -40,7 +41,7 @@ type town struct {
 
 func newTown(t testing.TB, adjust ...func(*Server)) *town {
 	t.Helper()
-	dir := t.TempDir()
+	dir := storetest.Folder(t)
 	kept, err := store.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

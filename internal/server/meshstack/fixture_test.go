@@ -22,6 +22,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/server"
 	"github.com/remuda-dev/remuda/internal/server/meshstack"
 	"github.com/remuda-dev/remuda/internal/store"
+	"github.com/remuda-dev/remuda/internal/storetest"
 )
 
 // outpost is a control plane over a real store, served over real HTTP, and a client that speaks to its face.
@@ -56,7 +57,7 @@ func (j *journal) String() string {
 
 func newOutpost(t testing.TB) *outpost {
 	t.Helper()
-	dir := t.TempDir()
+	dir := storetest.Folder(t)
 	kept, err := store.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

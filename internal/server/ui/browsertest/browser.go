@@ -29,6 +29,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/server"
 	"github.com/remuda-dev/remuda/internal/server/ui"
 	"github.com/remuda-dev/remuda/internal/store"
+	"github.com/remuda-dev/remuda/internal/storetest"
 )
 
 // Site is a control plane on loopback.
@@ -66,7 +67,7 @@ func (l *Log) String() string {
 // Open starts a control plane on SQLite, with its background work; it ends with the test.
 func Open(t testing.TB) *Site {
 	t.Helper()
-	dir := t.TempDir()
+	dir := storetest.Folder(t)
 	kept, err := store.Open(t.Context(), dir)
 	must(t, err)
 	t.Cleanup(func() { _ = kept.Close() }) // a test may have closed it

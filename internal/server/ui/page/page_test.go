@@ -22,6 +22,7 @@ import (
 	"github.com/remuda-dev/remuda/internal/control"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
 	"github.com/remuda-dev/remuda/internal/store"
+	"github.com/remuda-dev/remuda/internal/storetest"
 )
 
 // visit is a browser at the pages of a control plane.
@@ -40,7 +41,7 @@ type visit struct {
 
 func newVisit(t *testing.T) *visit {
 	t.Helper()
-	dir := t.TempDir()
+	dir := storetest.Folder(t)
 	kept, err := store.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
