@@ -79,6 +79,36 @@ func TestACancelledTaskIsNotBegunAndKeepsItsSlot(t *testing.T) {
 	})
 }
 
+func TestACancelledTaskKeepsItsPlaceUnderEveryLimitUntilItHasEnded(t *testing.T) {
+	for what, limit := range map[string]func(*testing.T, *ranch){
+		"the organization": func(t *testing.T, r *ranch) {
+			got(r.admin.ChangeOrganization(t.Context(), "acme", control.OrganizationChange{TaskLimit: pointer(1)}))(t)
+		},
+		"the project": func(t *testing.T, r *ranch) {
+			got(r.admin.ChangeProject(t.Context(), "acme", "default", control.ProjectChange{TaskLimit: pointer(1)}))(t)
+		},
+		"the class": func(t *testing.T, r *ranch) {
+			got(r.admin.ChangeResourceClass(t.Context(), "acme/linux", control.ResourceClassChange{TaskLimit: pointer(1)}))(t)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRanch(t)
+				task, h, claim, _ := r.lead(hello())
+				limit(t, r)
+				next := r.submit(hello())
+				must(t, r.admin.CancelTask, t.Context(), task)
+				other := r.sync(r.register(1), remuda.Sync{Ready: true})
+				held(t, other)
+				done(t, h.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Canceled}))
+				if answer := answered(t, other); len(answer.Claims) != 1 || answer.Claims[0].Task.ID != next {
+					t.Errorf("then %+v are claimed", answer.Claims)
+				}
+			})
+		})
+	}
+}
+
 func TestACancelIsToldUntilTheRunnerKnowsOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRanch(t)
