@@ -279,6 +279,12 @@ type RunReport struct {
 	Messages []StepMessage        `json:"messages,omitempty" maxItems:"100"`
 }
 
+// RunToken lets something else report of a run that it is a part of.
+type RunToken struct {
+	Token string `json:"token" doc:"The task token of the claim"`
+	URL   string `json:"url" doc:"The address at which the control plane was reached"`
+}
+
 // RunOutput is an output of a run, as the agent says it: the one place where a secret one has its value open, on its way
 // to be encrypted.
 type RunOutput struct {

@@ -32,6 +32,9 @@ type Runs interface {
 
 	// ReportRun says what the report carries; what it does not carry stays as it was.
 	ReportRun(ctx context.Context, report remuda.RunReport) error
+
+	// RunToken is what something that the run sets going reports by; remuda.Forbidden when the run is to end by itself.
+	RunToken(ctx context.Context) (remuda.RunToken, error)
 }
 
 // Runs is the control plane for a run of a building block, found where this task's Plane has it. Each call is made
@@ -109,4 +112,13 @@ func (r persistentRuns) SavedPlan(ctx context.Context) (plan []byte, err error) 
 // ReportRun implements Runs.
 func (r persistentRuns) ReportRun(ctx context.Context, report remuda.RunReport) error {
 	return r.persist(ctx, "report the run", func(ctx context.Context) error { return r.plane.ReportRun(ctx, report) })
+}
+
+// RunToken implements Runs.
+func (r persistentRuns) RunToken(ctx context.Context) (token remuda.RunToken, err error) {
+	err = r.persist(ctx, "ask for the run token", func(ctx context.Context) error {
+		token, err = r.plane.RunToken(ctx)
+		return err
+	})
+	return token, err
 }

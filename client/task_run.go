@@ -60,6 +60,12 @@ func (t *Task) ReportRun(ctx context.Context, report remuda.RunReport) error {
 	return t.door.do(ctx, call{method: http.MethodPut, path: path("claims", t.claimID, "run"), body: report}, nil)
 }
 
+// RunToken is what something that the run sets going reports by; remuda.Forbidden when the run is to end by itself.
+func (t *Task) RunToken(ctx context.Context) (token remuda.RunToken, err error) {
+	err = t.door.do(ctx, call{method: http.MethodGet, path: path("claims", t.claimID, "run-token")}, &token)
+	return token, err
+}
+
 // given is a query of one parameter, which is left out when it is empty.
 func given(name, value string) url.Values {
 	if value == "" {
@@ -123,6 +129,7 @@ func (t *Task) runRoute(method, rest string) string {
 		"state/lock": {http.MethodPut, http.MethodDelete},
 		"plan":       {http.MethodGet, http.MethodPut},
 		"run":        {http.MethodPut},
+		"run-token":  {http.MethodGet},
 	}[rest]
 	for _, one := range allowed {
 		if one == method {

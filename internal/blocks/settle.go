@@ -160,7 +160,9 @@ func (s *settler) unsettled(ctx context.Context) error {
 
 // settleRun brings a run where its task is.
 func (r *Rules) settleRun(ctx context.Context, id string) error {
-	return r.change(ctx, "system", func(t *change) error {
+	goesOn := false
+	err := r.change(ctx, "system", func(t *change) error {
+		goesOn = false
 		var run RunRow
 		err := t.Get(ctx, &run, id)
 		if errors.Is(err, remuda.NotFound) || err == nil && run.Status.Ended() {
@@ -173,8 +175,14 @@ func (r *Rules) settleRun(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		return t.settle(ctx, s, &run)
+		err = t.settle(ctx, s, &run)
+		goesOn = run.Status == remuda.RunInProgress
+		return err
 	})
+	if err != nil || !goesOn {
+		return err
+	}
+	return r.conclude(ctx, id)
 }
 
 // settle brings a run where its task is.

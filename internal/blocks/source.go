@@ -53,6 +53,7 @@ const (
 
 // sourceSpec is what is kept of a source.
 type sourceSpec struct {
+	Runner      bool         `json:"runner,omitempty"` // it is who claimed the run
 	ExternalID  string       `json:"external_id,omitempty"`
 	ExternalURL string       `json:"external_url,omitempty"`
 	Summary     string       `json:"summary,omitempty"`
@@ -102,8 +103,8 @@ type sources struct {
 	specs []sourceSpec
 }
 
-func (t *change) sources(ctx context.Context, run string) (s sources, err error) {
-	if s.rows, err = t.tx.RunSources(ctx, run); err != nil {
+func sourcesOf(ctx context.Context, v View, run string) (s sources, err error) {
+	if s.rows, err = v.RunSources(ctx, run); err != nil {
 		return s, err
 	}
 	s.specs = make([]sourceSpec, len(s.rows))
@@ -115,15 +116,24 @@ func (t *change) sources(ctx context.Context, run string) (s sources, err error)
 	return s, nil
 }
 
-// next is the number of the next step.
-func (s sources) next() int {
-	next := 0
+// next is the number of the next step: after those of the sources, and of an agent of ours.
+func (s sources) next(attempt control.AttemptRow) (next int, err error) {
 	for _, spec := range s.specs {
 		for _, step := range spec.Steps {
 			next = max(next, step.Number+1)
 		}
 	}
-	return next
+	if attempt.Steps == "" {
+		return next, nil
+	}
+	var steps []remuda.Step
+	if err := json.Unmarshal([]byte(attempt.Steps), &steps); err != nil {
+		return next, fmt.Errorf("read the steps of claim %s: %w", attempt.ID, err)
+	}
+	for _, step := range steps {
+		next = max(next, step.Number+1)
+	}
+	return next, nil
 }
 
 func (s sources) index(name string) int {
@@ -148,10 +158,9 @@ func (s sources) messages() []remuda.StepMessage {
 	return messages
 }
 
-// verdict is how the run ended by what its sources say; pending while it goes on. The first source speaks for the
-// runner. When that only sets something going which reports for itself, the run waits for another source.
-func (s sources) verdict(async bool) (status remuda.RunStatus, summary string) {
-	all := len(s.rows) > 0 && (!async || len(s.rows) > 1)
+// verdict is how the run ended by what its sources say; pending while it goes on.
+func (s sources) verdict() (status remuda.RunStatus, summary string) {
+	all := len(s.rows) > 0
 	for i, row := range s.rows {
 		summary = s.specs[i].Summary
 		switch row.Status {
@@ -166,6 +175,32 @@ func (s sources) verdict(async bool) (status remuda.RunStatus, summary string) {
 		return remuda.RunSucceeded, summary
 	}
 	return remuda.RunPending, ""
+}
+
+// others are the sources beside the runner.
+func (s sources) others() (others sources) {
+	for i, row := range s.rows {
+		if !s.specs[i].Runner {
+			others.rows, others.specs = append(others.rows, row), append(others.specs, s.specs[i])
+		}
+	}
+	return others
+}
+
+// handedOn says whether the runner of an asynchronous run is done with it: it says so, or goes on saying that the run is
+// in progress when it has taken its last step, as the vendor's does.
+func (s sources) handedOn() bool {
+	for i, spec := range s.specs {
+		if !spec.Runner {
+			continue
+		}
+		done := len(spec.Steps) > 0 && s.rows[i].Status == remuda.RunInProgress
+		for _, step := range spec.Steps {
+			done = done && step.Status == remuda.RunSucceeded
+		}
+		return done || s.rows[i].Status == remuda.RunSucceeded
+	}
+	return false
 }
 
 func (s Source) valid() error {
@@ -202,7 +237,7 @@ func (d RunDoor) RegisterSource(ctx context.Context, s Source) error {
 	}
 	var steps []remuda.Step
 	err := d.hold(ctx, func(t *change, h holding) error {
-		known, err := t.sources(ctx, h.run.ID)
+		known, attempt, err := t.heard(ctx, d.claim, h.run.ID)
 		if err != nil {
 			return err
 		}
@@ -213,7 +248,14 @@ func (d RunDoor) RegisterSource(ctx context.Context, s Source) error {
 			return remuda.Fail(remuda.Invalid, fmt.Sprintf("a run has at most %d sources", mostSources))
 		}
 		spec := sourceSpec{ExternalID: s.ExternalID, ExternalURL: s.ExternalURL}
-		steps = spec.take(s.Steps, known.next(), t.Now().Time())
+		if spec.Runner, err = t.speaksForRunner(ctx, known, attempt); err != nil {
+			return err
+		}
+		next, err := known.next(attempt)
+		if err != nil {
+			return err
+		}
+		steps = spec.take(s.Steps, next, t.Now().Time())
 		row := RunSourceRow{
 			ID: control.NewID(), RunID: h.run.ID, Name: s.Name, Position: len(known.rows), Status: remuda.RunPending,
 			CreatedAt: t.Now(), UpdatedAt: t.Now(),

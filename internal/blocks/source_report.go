@@ -5,10 +5,8 @@ import (
 	"crypto/hmac"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/remuda-dev/remuda"
-	"github.com/remuda-dev/remuda/internal/control"
 )
 
 // told is what follows from a report once it is kept.
@@ -24,7 +22,7 @@ func (d RunDoor) tell(ctx context.Context, r SourceReport) (told, error) {
 	var after told
 	err := d.hold(ctx, func(t *change, h holding) error {
 		after = told{logs: map[int]string{}}
-		known, err := t.sources(ctx, h.run.ID)
+		known, attempt, err := t.heard(ctx, d.claim, h.run.ID)
 		if err != nil {
 			return err
 		}
@@ -33,10 +31,17 @@ func (d RunDoor) tell(ctx context.Context, r SourceReport) (told, error) {
 			return remuda.Fail(remuda.NotFound, "run "+h.run.ID+" has no source "+r.Name+"; register it first")
 		}
 		row, spec := &known.rows[i], &known.specs[i]
-		after.steps = spec.take(r.Steps, known.next(), t.Now().Time())
+		next, err := known.next(attempt)
+		if err != nil {
+			return err
+		}
+		after.steps = spec.take(r.Steps, next, t.Now().Time())
 		for _, step := range r.Steps {
 			if step.Log != nil && *step.Log != "" {
-				after.steps = append(after.steps, t.revise(spec, step, known.next(), h.run.ID)...)
+				if next, err = known.next(attempt); err != nil {
+					return err
+				}
+				after.steps = append(after.steps, t.revise(spec, step, next, h.run.ID)...)
 				after.logs[spec.Steps[spec.index(step.ID)].Number] = *step.Log
 			}
 		}
@@ -57,11 +62,8 @@ func (d RunDoor) tell(ctx context.Context, r SourceReport) (told, error) {
 		if err != nil {
 			return err
 		}
-		after.verdict, after.summary = known.verdict(async)
-		if async && !after.verdict.Ended() && known.rows[0].Status == remuda.RunSucceeded {
-			return t.leaveToOthers(ctx, d.claim)
-		}
-		return nil
+		after.verdict, after.summary, err = t.judge(ctx, known, attempt, async)
+		return err
 	})
 	return after, err
 }
@@ -153,26 +155,6 @@ func asynchronous(b remuda.Blueprint) bool {
 	return false
 }
 
-// leaveToOthers has a claim live without a sign of its runner for as long as its task may take: it is others that report
-// from now on, and they may take long to say the first word.
-func (t *change) leaveToOthers(ctx context.Context, claim string) error {
-	var attempt control.AttemptRow
-	if err := t.Get(ctx, &attempt, claim); err != nil {
-		return err
-	}
-	task, err := t.TaskView(ctx, attempt.TaskID)
-	if err != nil {
-		return err
-	}
-	deadline := attempt.BegunAt.Time().Add(task.Timeout.Std())
-	left := remuda.Duration(max(deadline.Sub(t.Now().Time()), time.Second).Truncate(time.Second))
-	if attempt.LostAfter == left {
-		return nil
-	}
-	attempt.LostAfter = left
-	return t.Update(ctx, &attempt, "lost_after")
-}
-
 // mostChunk bounds a piece of output that is appended at once.
 const mostChunk = 512 << 10
 
@@ -215,6 +197,9 @@ func (d RunDoor) finishSources(ctx context.Context, status remuda.RunStatus, sum
 		result.State = remuda.Canceled
 	}
 	runner, err := d.r.plane.NodeOf(ctx, d.claim)
+	if errors.Is(err, remuda.Forbidden) {
+		return nil // its runner is ours, and says so by itself
+	}
 	if err != nil {
 		return err
 	}

@@ -117,27 +117,25 @@ func (t *transition) keepNode(ctx context.Context, classID string, row *RunnerRo
 	return t.event(ctx, "runner.registered", class.OrganizationID, row.ID, row.Name+" for "+class.FullName)
 }
 
-// NodeOf is the door of the node that holds a claim, or held it. A claim of a runner that registered is not among those:
-// its runner alone says how it ended.
+// NodeOf is the door of the node that holds a claim, or held it, or of the others whom it was left to. A claim of a
+// runner that registered is not among those: its runner alone says how it ended.
 func (p *Plane) NodeOf(ctx context.Context, claim string) (RunnerDoor, error) {
-	var row RunnerRow
-	found := false
-	err := p.store.Read(ctx, func(v View) error {
-		attempt, err := v.Attempt(ctx, claim)
-		if err != nil {
+	var attempt AttemptView
+	node, left := false, false
+	err := p.store.Read(ctx, func(v View) (err error) {
+		if attempt, err = v.Attempt(ctx, claim); err != nil {
 			return orAbsent(err, "claim", claim)
 		}
-		if err := v.Get(ctx, &row, attempt.RunnerID); err != nil {
-			return orAbsent(err, "runner", attempt.RunnerID)
+		if left, err = p.IsExternal(ctx, v, attempt.AttemptRow); err != nil || left {
+			return err
 		}
-		task, err := v.Movable(ctx, attempt.TaskID)
-		found = bytes.Equal(row.TokenHash, p.nodeHash(task.ClassID, row.Hostname))
+		node, err = p.IsNode(ctx, v, attempt.AttemptRow)
 		return err
 	})
-	if err == nil && !found {
+	if err == nil && !node && !left {
 		err = remuda.Fail(remuda.Forbidden, "this claim is held by a runner that registered, which alone says how it ended")
 	}
-	return RunnerDoor{p, row.ID}, err
+	return RunnerDoor{p, attempt.RunnerID}, err
 }
 
 // ClaimOne gives a claim without waiting for one: a live one that has not begun again, since the answer may have been
@@ -151,6 +149,7 @@ func (d RunnerDoor) ClaimOne(ctx context.Context) (*remuda.Claim, error) {
 		if err != nil {
 			return err
 		}
+		seen.syncs = false
 		seen.runner.LastSeenAt, seen.runner.SilentAt = t.now, t.now.after(nodeSilentAfter)
 		given = unbegun(seen.live)
 		if given == nil {

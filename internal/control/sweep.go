@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -115,12 +116,15 @@ func (p *Plane) lose(ctx context.Context, read AttemptRow) error {
 			return err
 		}
 		attempt := view.AttemptRow
-		detail := fmt.Sprintf("its runner %s gave no sign since %s", runner.Name, read.LastSignAt.Time().Format(time.RFC3339))
-		attempt.State, attempt.Reason, attempt.Detail = remuda.AttemptLost, remuda.ReasonLost, detail
+		reason, detail := remuda.ReasonLost, fmt.Sprintf("its runner %s gave no sign since %s", runner.Name, read.LastSignAt.Time().Format(time.RFC3339))
+		if bytes.Equal(runner.TokenHash, p.externalHash()) {
+			reason, detail = remuda.ReasonTimeout, "what its runner set going did not report an end within the task's timeout"
+		}
+		attempt.State, attempt.Reason, attempt.Detail = remuda.AttemptLost, reason, detail
 		if err := t.end(ctx, &attempt, &task); err != nil {
 			return err
 		}
-		return t.interrupted(ctx, &attempt, &task, remuda.ReasonLost, detail)
+		return t.interrupted(ctx, &attempt, &task, reason, detail)
 	})
 }
 

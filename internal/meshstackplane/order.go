@@ -128,10 +128,9 @@ func (o opening) blueprint(given givenImplementation) (remuda.Blueprint, error) 
 	if given.Type != "TERRAFORM" {
 		return remuda.Blueprint{}, fmt.Errorf("this runner carries out OpenTofu and Terraform alone, not %s", given.Type)
 	}
-	// Whether it is asynchronous is meshStack's business: the run then waits for another source when ours has succeeded.
 	tofu := &remuda.OpenTofuBlueprint{
 		Version: given.TerraformVersion, Repository: given.RepositoryURL, Path: strings.Trim(given.RepositoryPath, "/"), Ref: given.RefName,
-		OwnBackend: !given.UseMeshHTTPBackendFallback, PreRunScript: given.PreRunScript,
+		OwnBackend: !given.UseMeshHTTPBackendFallback, PreRunScript: given.PreRunScript, Async: given.Async,
 	}
 	if h := given.KnownHost; h != nil && h.Host != "" {
 		tofu.KnownHost = &remuda.KnownHost{Host: h.Host, KeyType: h.KeyType, Key: h.KeyValue}

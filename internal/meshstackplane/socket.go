@@ -66,6 +66,7 @@ func (t *task) routes() *http.ServeMux {
 		holder, err := t.UnlockState(r.Context(), r.URL.Query().Get("id"))
 		return holderOr(http.StatusConflict, holder, err)
 	}))
+	at("GET", "/run-token", bytesIn(0, func(r *http.Request, _ []byte) (any, error) { return t.RunToken(r.Context()) }))
 	at("GET", "/plan", bytesIn(0, func(r *http.Request, _ []byte) (any, error) { return t.SavedPlan(r.Context()) }))
 	at("PUT", "/plan", bytesIn(mostState, func(r *http.Request, plan []byte) (any, error) { return nothing{}, t.SavePlan(r.Context(), plan) }))
 	return mux

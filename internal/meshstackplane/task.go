@@ -154,6 +154,18 @@ func (t *task) ReportRun(_ context.Context, report remuda.RunReport) error {
 	return c.say(report)
 }
 
+// RunToken is what this runner itself reports by.
+func (t *task) RunToken(context.Context) (remuda.RunToken, error) {
+	c, err := t.claim()
+	if err != nil {
+		return remuda.RunToken{}, err
+	}
+	if !c.isAsync() {
+		return remuda.RunToken{}, remuda.Fail(remuda.Forbidden, "this run is not asynchronous: nothing else reports how it ends")
+	}
+	return remuda.RunToken{Token: c.given.Claim.Token, URL: c.plane.api.base.String()}, nil
+}
+
 // SavePlan keeps a DETECT's plan for the last report.
 func (t *task) SavePlan(_ context.Context, plan []byte) error {
 	c, err := t.claim()

@@ -86,6 +86,7 @@ type givenImplementation struct {
 		KeyType  string `json:"keyType"`
 		KeyValue string `json:"keyValue"`
 	} `json:"knownHost"`
+	Async                      bool   `json:"async"`
 	UseMeshHTTPBackendFallback bool   `json:"useMeshHttpBackendFallback"`
 	PreRunScript               string `json:"preRunScript"`
 }

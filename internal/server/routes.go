@@ -150,4 +150,5 @@ func addBlockRoutes(s *Server) {
 	forTask(s, "PUT "+v1+"/claims/{claim}/plan", "save-plan", savePlan, stateSized)
 	forTask(s, "GET "+v1+"/claims/{claim}/plan", "read-saved-plan", readSavedPlan, bytesOf(rawContent))
 	forTask(s, "PUT "+v1+"/claims/{claim}/run", "report-run", reportRun, large)
+	forTask(s, "GET "+v1+"/claims/{claim}/run-token", "show-run-token", showRunToken)
 }

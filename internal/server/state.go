@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -24,6 +25,8 @@ func stateSized(r *route, _ *huma.Operation) { r.limit = stateBody }
 type byRun struct {
 	byTask
 	run blocks.RunDoor
+	at  string // the address at which we were reached
+	by  string // the token by which
 }
 
 // ClaimID is how paths name a claim.
@@ -36,6 +39,8 @@ func (b *byRun) Resolve(ctx huma.Context) []error {
 	problems := b.byTask.Resolve(ctx)
 	c := ctx.(*call)
 	b.run = c.server.options.Blocks.AsRun(c.principal.Claim)
+	b.at = addressOf(c.request)
+	b.by, _ = bearerOf(c.request.Header) // by which it came here
 	return problems
 }
 
@@ -164,4 +169,18 @@ type reportRunInput struct {
 
 func reportRun(ctx context.Context, in *reportRunInput) (nothing, error) {
 	return nothing{}, in.run.Report(ctx, in.Body)
+}
+
+// showRunToken tells those who carry out a run by what others may report of it: how they themselves do.
+func showRunToken(ctx context.Context, in *claimedRunInput) (remuda.RunToken, error) {
+	return remuda.RunToken{Token: in.by, URL: in.at}, in.run.MayHandOn(ctx)
+}
+
+// addressOf is the address at which a client reached us.
+func addressOf(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
 }

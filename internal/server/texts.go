@@ -16,7 +16,7 @@ const introduction = `The native API of a Remuda control plane: organizations an
 
 Send a token as ` + "`Authorization: Bearer rmd_…`" + `. Each operation names the door at which it stands: people and their programs use a userToken, a registered runner its runnerToken, the task-agent of a claim its taskToken.
 
-What fails is answered with a problem document (RFC 9457): kind is for programs, detail is a sentence that says what to do. Requests of people with an unknown member are refused, with its place and the nearest known name; unknown members that runners and agents send are ignored.
+What fails is answered with a problem document (RFC 9457): kind is for programs, detail is a sentence that says what to do. Requests of people with an unknown member are refused, with its place and the nearest known name; unknown members that runners and agents send are ignored. What is no valid request of HTTP, or has more than 64 KiB of headers, is answered in plain text by the HTTP library (400, 431, 501, 505), before it is known what was asked for; the connection ends with it.
 
 Lists come in pages: give next of one answer as cursor of the next call. Lengths of time are written as 90s, 10m, 5h or 2d.`
 
@@ -156,6 +156,7 @@ var texts = map[string]text{
 	"unlock-state":    {tag: "claims", summary: "Give the lock back", description: "One that is not held any more is given back already."},
 	"save-plan":       {tag: "claims", summary: "Save the plan of a DETECT", description: "For the APPLY that may follow."},
 	"read-saved-plan": {tag: "claims", summary: "Read the plan that an APPLY is to apply", description: "404 when it is to make its own."},
+	"show-run-token":  {tag: "claims", summary: "Read by what others may report of a run", description: "Of a run whose version is asynchronous: what it sets going says how it ended. 403 for others."},
 	"report-run":      {tag: "claims", summary: "Say what a run planned, did and gives", description: "Each call replaces what it carries; what it does not carry stays.", example: `{"changes": true, "outputs": {"address": {"type": "string", "value": "10.0.0.7"}}}`},
 
 	"finish-claim": {tag: "claims", summary: "Say how a task ended", description: "By the runner, when the process tree is dead and the folder clean. Repeated with the same result it answers as the first time; another result is a conflict.", example: `{"state": "succeeded"}`},

@@ -57,8 +57,6 @@ func (o order) checkModule() error {
 		return errors.New("the definition has both a repository and files")
 	case o.tofu.Path != "" && !filepath.IsLocal(o.tofu.Path):
 		return fmt.Errorf("the path %q leads out of the repository", o.tofu.Path)
-	case o.tofu.Async && o.Behavior == remuda.Apply:
-		return errors.New("the version is asynchronous: something else reports how its runs end, which only runners of another system's pool leave to it; turn async off, or name the class of a runner entry")
 	case o.Behavior == remuda.Maintenance && strings.TrimSpace(o.Script) == "":
 		return errors.New("a maintenance run needs a script")
 	}

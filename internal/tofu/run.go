@@ -21,7 +21,8 @@ type run struct {
 	plane agent.Runs
 	shed  Shed
 	order order
-	now   *agent.Step // the stage that is under way
+	now   *agent.Step     // the stage that is under way
+	token remuda.RunToken // by which others report of the run; empty where it is to end by itself
 
 	access    *git.Access       // what git is let in with, until the module is initialised
 	lent      map[string]string // environment of init alone

@@ -71,7 +71,7 @@ func (r *run) script(ctx context.Context, name, text string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := r.report(ctx, name, place(".message")); err != nil {
+	if err := r.report(ctx, place(".message")); err != nil {
 		return err
 	}
 	if end != nil {
@@ -81,7 +81,7 @@ func (r *run) script(ctx context.Context, name, text string) error {
 }
 
 // report tells what a script left as its message.
-func (r *run) report(ctx context.Context, name, path string) error {
+func (r *run) report(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return nil // It took it away, and has nothing to say.
@@ -95,7 +95,7 @@ func (r *run) report(ctx context.Context, name, path string) error {
 	if err != nil || len(strings.TrimSpace(string(text))) == 0 {
 		return nil
 	}
-	r.messages = append(r.messages, remuda.StepMessage{Step: name, Message: r.task.Hide(strings.TrimSpace(strings.ToValidUTF8(string(text), "")))})
+	r.messages = append(r.messages, remuda.StepMessage{Step: r.now.Name(), Message: r.task.Hide(strings.TrimSpace(strings.ToValidUTF8(string(text), "")))})
 	return r.plane.ReportRun(ctx, remuda.RunReport{Messages: r.messages})
 }
 
@@ -156,9 +156,25 @@ func (r *run) document() ([]byte, error) {
 		"definition": o.Definition,
 		"parents":    o.Parents,
 	}
+	if r.token.Token != "" {
+		document["spec"].(map[string]any)["runToken"] = r.token.Token
+		document["_links"] = r.links()
+	}
 	text, err := json.Marshal(document)
 	if err != nil {
 		return nil, errors.New("the run cannot be written as JSON") // The encoder's own words may quote a secret.
 	}
 	return text, nil
+}
+
+// links say where others report of the run by its token, as meshStack's runs have them.
+func (r *run) links() map[string]any {
+	base := strings.TrimRight(r.token.URL, "/")
+	self := base + "/api/meshobjects/meshbuildingblockruns/" + r.order.Run
+	return map[string]any{
+		"self":             map[string]any{"href": self},
+		"registerSource":   map[string]any{"href": self + "/status/source"},
+		"updateSource":     map[string]any{"href": self + "/status/source/{sourceId}", "templated": true},
+		"meshstackBaseUrl": map[string]any{"href": base},
+	}
 }

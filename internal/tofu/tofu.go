@@ -74,7 +74,7 @@ func (i Implementation) Run(ctx context.Context, task *agent.Task) (remuda.Resul
 			return *failed, nil
 		}
 	}
-	return remuda.Result{State: remuda.Succeeded}, nil
+	return remuda.Result{State: remuda.Succeeded, External: order.goesOn()}, nil
 }
 
 // A stage is one step of a run.
@@ -83,8 +83,40 @@ type stage struct {
 	do   func(r *run, ctx context.Context) error
 }
 
+// isAsync is whether something else takes part in the run, and reports of it.
+func (o order) isAsync() bool { return o.tofu.Async && o.Behavior != remuda.Maintenance }
+
+// goesOn is whether something else reports how the run ends. A DETECT has looked at all that there is to look at.
+func (o order) goesOn() bool { return o.isAsync() && o.Behavior != remuda.Detect }
+
 // stages are the steps of an order. Their names are meshStack's, whose clients know them.
 func (o order) stages() []stage {
+	if o.isAsync() {
+		return []stage{{"trigger", (*run).trigger}}
+	}
+	return o.parts()
+}
+
+// trigger carries out an asynchronous run, which is one step: what it sets going tells of the others.
+func (r *run) trigger(ctx context.Context) error {
+	var err error
+	if r.token, err = r.plane.RunToken(ctx); err != nil {
+		return err
+	}
+	if err := r.task.Mask(r.token.Token); err != nil {
+		return fmt.Errorf("hide the run token: %w", err)
+	}
+	for _, part := range r.order.parts() {
+		r.tell("%s", part.name)
+		if err := part.do(r, ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts are what is done in a run, one after the other.
+func (o order) parts() []stage {
 	list := []stage{{"sources", (*run).fetchSources}, {"input", (*run).writeInputs}, {"init_tf", (*run).init}}
 	if o.tofu.PreRunScript != "" {
 		list = append(list, stage{"pre_run_script", (*run).preRun})
