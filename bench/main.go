@@ -29,6 +29,7 @@ type sizes struct {
 	rates                                                            []int // submissions a second
 	loaded                                                           time.Duration
 	idle                                                             time.Duration
+	hold                                                             time.Duration // of a herd's syncs
 }
 
 // measures are all figures, in the order in which they are taken. Those that concern a database are taken on both.
@@ -91,12 +92,12 @@ func main() {
 func run(ctx context.Context, s settings) error {
 	n := sizes{
 		latencies: 500, trues: 1000, claims: 20000, cancels: 30, lines: 300, flood: 1 << 30,
-		rates: []int{10, 50, 100, 200, 400, 800}, loaded: 10 * time.Second, herd: 10000, queued: 1_000_000, finished: 1_000_000, idle: 20 * time.Second,
+		rates: []int{10, 50, 100, 200, 400, 800}, loaded: 10 * time.Second, herd: 10000, queued: 1_000_000, finished: 1_000_000, idle: 20 * time.Second, hold: oneHold,
 	}
 	if s.quick {
 		n = sizes{
 			latencies: 50, trues: 100, claims: 2000, cancels: 5, lines: 40, flood: 128 << 20,
-			rates: []int{10, 100}, loaded: 2 * time.Second, herd: 500, queued: 20_000, finished: 20_000, idle: 2 * time.Second,
+			rates: []int{10, 100}, loaded: 2 * time.Second, herd: 500, queued: 20_000, finished: 20_000, idle: 2 * time.Second, hold: 2 * time.Second,
 		}
 	}
 	table := lines{os.Stdout}

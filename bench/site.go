@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -186,7 +187,7 @@ func (s *site) open(ctx context.Context) error {
 }
 
 // startPlane starts a control plane on an address of this machine.
-func (s *site) startPlane(ctx context.Context, data string) (*process, string, error) {
+func (s *site) startPlane(ctx context.Context, data string, more ...string) (*process, string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
@@ -195,12 +196,16 @@ func (s *site) startPlane(ctx context.Context, data string) (*process, string, e
 	if err := listener.Close(); err != nil {
 		return nil, "", err
 	}
-	args := []string{"server", "--dir", data, "--listen", address}
+	args := append([]string{"server", "--dir", data, "--listen", address}, more...)
 	if s.postgres != "" {
 		args = append(args, "--database", s.postgres)
 	}
+	scheme := "http://"
+	if slices.Contains(args, "--tls-cert") {
+		scheme = "https://"
+	}
 	plane, err := s.start(ctx, nil, "remuda", args...)
-	return plane, "http://" + address, err
+	return plane, scheme + address, err
 }
 
 // settle waits for the control plane and makes a class to measure with.

@@ -50,6 +50,7 @@ type Herd struct {
 	broken  atomic.Int64 // connections that broke, or could not be made
 	strange atomic.Int64 // answers that were neither good nor asked to wait
 	claims  atomic.Int64
+	answers atomic.Int64 // good ones to syncs
 }
 
 type identity struct{ id, token string }
@@ -118,6 +119,9 @@ func (h *Herd) Open() int { return int(h.open.Load()) }
 // Claims is how many claims were finished.
 func (h *Herd) Claims() int { return int(h.claims.Load()) }
 
+// Answers is how many syncs were answered well.
+func (h *Herd) Answers() int { return int(h.answers.Load()) }
+
 // Refusals are how many answers asked to wait, were of another kind that is not good, and how many connections broke.
 func (h *Herd) Refusals() (asked, strange, broken int) {
 	return int(h.asked.Load()), int(h.strange.Load()), int(h.broken.Load())
@@ -142,6 +146,9 @@ func (h *Herd) keep(ctx context.Context, who identity, start chan struct{}) {
 		h.open.Add(1)
 		err := l.call(ctx, "/api/v1/runners/"+who.id+"/sync", who.token, []byte(`{"holding":[],"ready":true}`), &answer)
 		h.open.Add(-1)
+		if err == nil {
+			h.answers.Add(1)
+		}
 		for _, claim := range answer.Claims {
 			if h.options.Claimed != nil {
 				h.options.Claimed(claim)
