@@ -1,4 +1,4 @@
-// Search in the output of a task: in all its lines, also in those that are not laid out or not there yet.
+// Search in the output of a task: in all its lines, also in those that are no elements now or not there yet.
 "use strict";
 (() => {
 	const budget = 6; // milliseconds of work in a frame
@@ -10,7 +10,6 @@
 			this.hits = new Map(); // of each step, the numbers of the lines that have it, in order
 			this.scanned = new Map(); // of each step, up to which line it was looked for
 			this.text = "";
-			this.near = new Set(); // blocks that can be seen
 			const box = viewer.part(".output-search");
 			box.hidden = false;
 			this.field = box.querySelector("input");
@@ -23,7 +22,6 @@
 			});
 			box.querySelector("[data-next]").addEventListener("click", () => this.go(1));
 			box.querySelector("[data-previous]").addEventListener("click", () => this.go(-1));
-			viewer.log.addEventListener("scroll", () => this.paintSoon(), { passive: true });
 		}
 
 		begin() {
@@ -60,18 +58,18 @@
 
 		// scan looks through lines until the time is over, and says whether some are left.
 		scan(until) {
-			for (const step of this.viewer.steps.values()) {
+			for (const step of this.viewer.order) {
 				if (!this.hits.has(step.number)) this.hits.set(step.number, []);
 				const hits = this.hits.get(step.number);
-				while (hits.length && hits[0] < step.first) hits.shift();
-				let n = Math.max(this.scanned.get(step.number) || 0, step.first);
-				while (n < step.end) {
-					if (step.line(n).textContent.toLowerCase().includes(this.text)) hits.push(n);
+				while (hits.length && hits[0] < step.lines.first) hits.shift();
+				let n = Math.max(this.scanned.get(step.number) || 0, step.lines.first);
+				while (n < step.lines.end) {
+					if (step.lines.text(n).toLowerCase().includes(this.text)) hits.push(n);
 					n++;
 					if (n % 100 === 0 && performance.now() > until) break;
 				}
 				this.scanned.set(step.number, n);
-				if (n < step.end) return true;
+				if (n < step.lines.end) return true;
 			}
 			return false;
 		}
@@ -91,7 +89,7 @@
 
 		rank() {
 			let before = 0;
-			for (const number of this.order()) {
+			for (const { number } of this.viewer.order) {
 				const hits = this.hits.get(number) || [];
 				if (number === this.at.step) return (before + hits.indexOf(this.at.line) + 1).toLocaleString("en");
 				before += hits.length;
@@ -99,12 +97,10 @@
 			return "";
 		}
 
-		order() { return [...this.viewer.steps.keys()].sort((a, b) => a - b); }
-
 		// go shows the next line that has the text, or the one before.
 		go(direction) {
 			if (!this.text || this.count() === 0) return;
-			const all = this.order().filter((number) => this.hits.get(number)?.length); // others may not have been looked through yet
+			const all = this.viewer.order.map((one) => one.number).filter((number) => this.hits.get(number)?.length); // others may not have been looked through yet
 			let step = this.at ? this.at.step : -1;
 			let line = this.at ? this.at.line : -1;
 			const hits = this.hits.get(step) || [];
@@ -117,8 +113,7 @@
 			}
 			this.leave();
 			this.at = { step, line };
-			const element = this.viewer.show(this.viewer.steps.get(step), line);
-			if (element) element.classList.add("output-found-here");
+			this.viewer.show(this.viewer.steps.get(step), line)?.classList.add("output-found-here");
 			this.tell(false);
 			this.paintSoon();
 		}
@@ -133,35 +128,30 @@
 			}
 		}
 
-		// paint marks the text in the lines that can be seen.
+		// paint marks the text in the lines that are elements.
 		paint() {
 			if (!globalThis.CSS || !CSS.highlights) return;
 			this.marked = this.text !== "";
 			const ranges = [];
-			if (this.text) {
-				const view = this.viewer.log.getBoundingClientRect();
-				for (const [number, hits] of this.hits) {
-					const step = this.viewer.steps.get(number);
-					if (!step || step.folded) continue;
-					for (const block of step.blocks) {
-						const box = block.element.getBoundingClientRect();
-						if (box.bottom < view.top - 200 || box.top > view.bottom + 200) continue;
-						this.rangesOf(step, hits, block, ranges);
-					}
-				}
+			for (const [number, hits] of this.text ? this.hits : []) {
+				const step = this.viewer.steps.get(number);
+				if (step.folded) continue;
+				for (const [from, to] of step.lines.drawnRanges()) this.rangesOf(step, hits, from, to, ranges);
 			}
 			CSS.highlights.set("output-found", new Highlight(...ranges));
 		}
 
-		rangesOf(step, hits, block, ranges) {
-			const last = block.first + block.element.children.length;
+		rangesOf(step, hits, from, to, ranges) {
 			let i = 0;
 			for (let low = 0, high = hits.length; low < high; i = low) {
 				const middle = (low + high) >> 1;
-				if (hits[middle] < block.first) low = middle + 1;
+				if (hits[middle] < from) low = middle + 1;
 				else high = middle;
 			}
-			for (; i < hits.length && hits[i] < last && ranges.length < mostMarks; i++) this.mark(step.line(hits[i]), ranges);
+			for (; i < hits.length && hits[i] < to && ranges.length < mostMarks; i++) {
+				const line = step.lines.line(hits[i]);
+				if (line) this.mark(line, ranges);
+			}
 		}
 
 		// mark finds the text in a line, across the elements in it.
@@ -180,11 +170,9 @@
 				return [node, offset - from];
 			};
 			for (let at = lower.indexOf(this.text); at >= 0 && ranges.length < mostMarks; at = lower.indexOf(this.text, at + this.text.length)) {
-				const range = new Range();
-				range.setStart(...place(at));
-				const [node, offset] = place(at + this.text.length - 1);
-				range.setEnd(node, offset + 1);
-				ranges.push(range);
+				const [startContainer, startOffset] = place(at);
+				const [endContainer, last] = place(at + this.text.length - 1);
+				ranges.push(new StaticRange({ startContainer, startOffset, endContainer, endOffset: last + 1 }));
 			}
 		}
 	}

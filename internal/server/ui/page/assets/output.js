@@ -1,13 +1,9 @@
-// The output of a task as it comes. The server says which lines a step has from some line on; here they become elements, in
-// blocks that the browser lays out only when they are near. At no time is there more work in a frame than fits into it.
+// The output of a task as it comes. The server says which lines a step has from some line on; OutputLines shows those that
+// can be seen.
 "use strict";
 (() => {
-	const blockLines = 50;
-	const mostLines = 150000; // of a step; the oldest go
 	const foldedFrom = 30; // a step that succeeded is folded when it is longer
-	const budget = 12; // milliseconds of work in a frame
-	const breath = 500; // milliseconds after which the end is shown though more is to be done
-	const lineHeight = 20; // pixels, as in output.css
+	const near = 400; // pixels above and below what can be seen that are elements already, or as much as can be seen
 
 	const looks = { succeeded: "good", failed: "bad", running: "now", canceled: "over", skipped: "over", pending: "waits" };
 	const make = (name, className, text) => {
@@ -26,13 +22,12 @@
 		return Math.floor(s / 3600) + "h " + (Math.floor(s / 60) % 60) + "m";
 	};
 
-	// Step is one step's lines, numbered from 0. Block k has those from k * blockLines on.
+	// Step is one step: its headline and its lines.
 	class Step {
-		constructor(viewer, number) {
-			this.viewer = viewer;
+		constructor(number, drawn) {
 			this.number = number;
-			this.first = this.end = 0;
-			this.blocks = [];
+			this.lines = new globalThis.OutputLines((from, to) => drawn(this, from, to));
+			this.seen = 0; // how many lines there were at most
 			this.folded = false;
 			this.element = make("section", "output-step");
 			this.element.id = "s" + (number + 1);
@@ -40,14 +35,14 @@
 			this.button = make("button");
 			this.button.type = "button";
 			this.button.setAttribute("aria-expanded", "true");
-			this.button.addEventListener("click", () => { this.touched = true; this.fold(!this.folded); });
 			heading.append(this.button);
-			this.lines = make("div", "output-lines");
 			this.missing = make("p", "output-missing quiet");
 			this.missing.hidden = true;
-			this.element.append(heading, this.missing, this.lines);
+			this.element.append(heading, this.missing, this.lines.element);
 			this.tell({ name: "", state: "running" });
 		}
+
+		get long() { return this.lines.end - this.lines.first > foldedFrom; }
 
 		// tell shows where the step stands.
 		tell(step) {
@@ -70,67 +65,13 @@
 
 		fold(is) {
 			this.folded = is;
-			this.lines.hidden = is;
+			this.lines.element.hidden = is;
 			this.button.setAttribute("aria-expanded", String(!is));
 		}
 
-		line(n) {
-			if (n < this.first || n >= this.end) return null;
-			const block = this.blocks[Math.floor(n / blockLines) - Math.floor(this.first / blockLines)];
-			return block.element.children[n - block.first];
-		}
-
-		// place says which line an element is.
-		place(element) {
-			const block = this.blocks.find((one) => one.element === element.parentElement);
-			return block ? block.first + Array.prototype.indexOf.call(block.element.children, element) : -1;
-		}
-
-		// cut takes away the lines from one on.
-		cut(at) {
-			while (this.blocks.length && this.blocks.at(-1).first >= at) this.blocks.pop().element.remove();
-			const last = this.blocks.at(-1);
-			if (last) {
-				while (last.element.children.length > at - last.first) last.element.lastChild.remove();
-				this.measure(last);
-			}
-			this.end = at;
-		}
-
-		clear(at) {
-			this.lines.replaceChildren();
-			this.blocks = [];
-			this.first = this.end = at;
-		}
-
-		// add appends lines up to the end of a block, and says how many there was room for.
-		add(lines, from) {
-			let block = this.blocks.at(-1);
-			if (!block || this.end % blockLines === 0) {
-				block = { first: this.end, element: make("div") };
-				block.element.style.setProperty("--from", this.end);
-				this.blocks.push(block);
-				this.lines.append(block.element);
-			}
-			const count = Math.min(lines.length - from, blockLines - (this.end % blockLines));
-			block.element.insertAdjacentHTML("beforeend", "<div>" + lines.slice(from, from + count).join("</div><div>") + "</div>");
-			this.end += count;
-			this.measure(block);
-			while (this.end - this.first > mostLines) {
-				this.blocks.shift().element.remove();
-				this.first = this.blocks[0].first;
-			}
-			return count;
-		}
-
-		// measure says how high a block is that was not laid out yet.
-		measure(block) {
-			block.element.style.containIntrinsicBlockSize = "auto " + block.element.children.length * lineHeight + "px";
-		}
-
 		tellMissing() {
-			this.missing.hidden = this.first === 0;
-			this.missing.textContent = `${this.first.toLocaleString("en")} lines before these are in the raw output only.`;
+			this.missing.hidden = this.lines.first === 0;
+			this.missing.textContent = `${this.lines.first.toLocaleString("en")} lines before these are in the raw output only.`;
 		}
 	}
 
@@ -140,7 +81,7 @@
 			this.element = element;
 			this.log = element.querySelector(".output-log");
 			this.steps = new Map();
-			this.work = []; // lines that came and are not shown yet
+			this.order = []; // the steps as they follow each other
 			this.after = "";
 			this.delay = 1000;
 			this.live = true;
@@ -149,12 +90,14 @@
 			this.top = 0;
 			this.log.hidden = false;
 			this.part("[data-wrap]").hidden = this.part("[data-full]").hidden = false;
+			new ResizeObserver(() => this.resized()).observe(this.log);
 			this.log.addEventListener("scroll", () => this.scrolled(), { passive: true });
 			this.log.addEventListener("click", (event) => this.clicked(event));
 			this.part("[data-end]").addEventListener("click", () => this.follow());
 			this.part("[data-failed]").addEventListener("click", () => this.showFailed());
 			this.part("[data-wrap]").addEventListener("click", (event) => this.toggle(event.currentTarget, "output-unwrapped", false));
 			this.part("[data-full]").addEventListener("click", (event) => this.toggle(event.currentTarget, "output-full", true));
+			this.log.addEventListener("copy", (event) => this.copied(event));
 			element.addEventListener("keydown", (event) => this.pressed(event));
 			this.search = new globalThis.OutputSearch(this);
 			this.aim();
@@ -174,10 +117,10 @@
 				this.retry = setTimeout(() => this.open(), this.delay);
 				this.delay = Math.min(this.delay * 2, 15000);
 			};
-			events.addEventListener("steps", (event) => this.plan({ standing: JSON.parse(event.data) }));
+			events.addEventListener("steps", (event) => this.stand(JSON.parse(event.data)));
 			events.addEventListener("output", (event) => this.receive(event.data));
-			events.addEventListener("reset", () => { this.after = ""; this.plan({ reset: true }); });
-			events.addEventListener("end", () => { this.over = true; this.close(); this.plan({ end: true }); });
+			events.addEventListener("reset", () => this.reset());
+			events.addEventListener("end", () => this.end());
 		}
 
 		close() {
@@ -191,76 +134,86 @@
 			const head = JSON.parse(lines[0]);
 			let from = 1;
 			this.after = head.after;
-			if (head.note) this.plan({ note: head.note });
+			if (head.note) this.note(head.note, "problem");
 			for (const { step, at, lines: count } of head.steps) {
-				this.plan({ step, at, lines: lines.slice(from, from + count) });
+				this.take(this.step(step), at, lines.slice(from, from + count));
 				from += count;
 			}
+			this.plan();
 		}
 
-		// plan has something done in the next frames, in order.
-		plan(item) {
-			this.work.push(item);
-			if (!this.planned) this.planned = requestAnimationFrame(() => this.frame());
+		note(text, look) {
+			const note = this.part(".output-note");
+			note.hidden = false;
+			note.className = "output-note " + look;
+			note.textContent = text;
 		}
+
+		// take puts lines in the place of what a step has from one on.
+		take(step, at, lines) {
+			this.search.cut(step, at);
+			if (at > step.lines.end || at < step.lines.first) step.lines.clear(at);
+			else if (at < step.lines.end) step.lines.cut(at);
+			step.lines.add(lines);
+			if (!this.following) this.unseen += Math.max(0, step.lines.end - Math.max(at, step.seen));
+			step.seen = Math.max(step.seen, step.lines.end);
+			step.tellMissing();
+		}
+
+		// plan has what changed shown in the next frame.
+		plan() { this.planned ||= requestAnimationFrame(() => this.frame()); }
 
 		frame() {
 			this.planned = 0;
-			const until = performance.now() + budget;
-			while (this.work.length && performance.now() < until) {
-				if (this.apply(this.work[0])) this.work.shift();
-			}
-			// While much comes at once, the end is not laid out in each frame: it would be gone in the next.
-			if (this.following && this.live && (this.work.length < 2 || until - (this.shown || 0) > breath)) {
-				this.shown = until;
-				this.log.scrollTop = this.log.scrollHeight;
-			}
+			this.draw();
 			this.tellUnseen();
 			this.reach();
 			this.search.changed();
-			if (this.work.length) this.planned = requestAnimationFrame(() => this.frame());
-			this.element.dataset.busy = this.work.length ? "yes" : "no";
 		}
 
-		// apply does a piece of the work, and says whether that was all of it.
-		apply(item) {
-			if (item.standing) this.stand(item.standing);
-			else if (item.reset) this.reset();
-			else if (item.end) this.end();
-			else if (item.note) {
-				const note = this.part(".output-note");
-				note.hidden = false;
-				note.textContent = item.note;
-			} else return this.lines(item);
-			return true;
+		// draw makes elements of the lines in and near what can be seen.
+		draw() {
+			const toEnd = this.following && this.live;
+			const open = this.order.filter((step) => !step.folded);
+			for (const step of open) step.lines.measure(this.element.classList.contains("output-unwrapped"));
+			if (toEnd) {
+				for (const step of open) step.lines.grow();
+				this.log.scrollTop = this.log.scrollHeight;
+			}
+			const view = this.log.getBoundingClientRect();
+			const margin = Math.max(near, view.height);
+			const tops = open.map((step) => step.lines.element.getBoundingClientRect().top);
+			const selection = getSelection();
+			const keep = selection.isCollapsed ? [] : [selection.anchorNode, selection.focusNode]; // else it would be lost
+			let different = false;
+			open.forEach((step, i) => {
+				if (step.lines.draw(view.top - margin - tops[i], view.bottom + margin - tops[i], keep)) different = true;
+			});
+			if (toEnd && different) this.log.scrollTop = this.log.scrollHeight;
+			if (different) this.search.paintSoon();
 		}
 
-		lines(item) {
-			const step = this.step(item.step);
-			if (item.done === undefined) {
-				item.done = 0;
-				this.search.cut(step, item.at);
-				if (item.at > step.end || item.at < step.first) step.clear(item.at);
-				else if (item.at < step.end) step.cut(item.at);
-			}
-			if (item.done < item.lines.length) {
-				const from = step.end;
-				item.done += step.add(item.lines, item.done);
-				if (!this.following && from >= (step.seen || 0)) this.unseen += step.end - from;
-				step.seen = Math.max(step.seen || 0, step.end);
-				this.mark(step, from);
-			}
-			step.tellMissing();
-			return item.done === item.lines.length;
+		// resized has all measured anew.
+		resized() {
+			if (this.width === this.log.clientWidth) return;
+			this.width = this.log.clientWidth;
+			this.log.style.setProperty("--seen-width", this.width + "px");
+			for (const step of this.order) step.lines.forget();
+			this.plan();
 		}
 
 		step(number) {
 			let step = this.steps.get(number);
 			if (!step) {
-				step = new Step(this, number);
+				step = new Step(number, (...drawn) => this.drawn(...drawn));
+				step.button.addEventListener("click", () => {
+					step.touched = true;
+					step.fold(!step.folded);
+					this.plan();
+				});
 				this.steps.set(number, step);
-				const next = [...this.steps.keys()].filter((n) => n > number).sort((a, b) => a - b)[0];
-				this.log.insertBefore(step.element, next === undefined ? null : this.steps.get(next).element);
+				this.order = [...this.steps.values()].sort((a, b) => a.number - b.number);
+				this.log.insertBefore(step.element, this.order[this.order.indexOf(step) + 1]?.element ?? null);
 			}
 			return step;
 		}
@@ -272,56 +225,61 @@
 				const step = this.step(one.number);
 				const before = step.state;
 				step.tell(one);
-				const long = step.end - step.first > foldedFrom;
 				const ended = one.state === "succeeded" && (before !== one.state || !now.live);
-				if (ended && long && !step.touched && (this.following || !this.live)) step.fold(true);
+				if (ended && step.long && !step.touched && (this.following || !this.live)) step.fold(true);
 			}
 			const failed = (now.steps || []).find((step) => step.state === "failed");
 			const button = this.part("[data-failed]");
 			button.hidden = !failed;
 			this.failed = failed && failed.number;
 			if (failed) button.textContent = `Step ${failed.number + 1} failed: go there`;
+			this.plan();
 		}
 
 		reset() {
-			for (const step of this.steps.values()) { this.search.cut(step, 0); step.clear(0); }
+			this.after = "";
+			for (const step of this.order) {
+				this.search.cut(step, 0);
+				step.lines.clear(0);
+			}
+			this.plan();
 		}
 
 		end() {
+			this.over = true;
+			this.close();
 			this.live = false;
-			for (const step of this.steps.values()) {
+			for (const step of this.order) {
 				const aimed = this.target && this.target.step === step.number;
-				if (step.state === "succeeded" && step.end - step.first > foldedFrom && !step.touched && !aimed) step.fold(true);
+				if (step.state === "succeeded" && step.long && !step.touched && !aimed) step.fold(true);
 			}
-			if (this.steps.size === 0 || [...this.steps.values()].every((step) => step.end === 0)) {
-				const note = this.part(".output-note");
-				if (note.hidden) { note.hidden = false; note.className = "output-note quiet"; note.textContent = "It printed nothing."; }
-			}
-			this.tellUnseen();
+			if (this.order.every((step) => step.lines.end === 0) && this.part(".output-note").hidden) this.note("It printed nothing.", "quiet");
+			this.plan();
 		}
 
 		toggle(button, name, when) {
 			const is = button.getAttribute("aria-pressed") !== "true";
 			button.setAttribute("aria-pressed", String(is));
 			this.element.classList.toggle(name, is === when);
-			if (this.following && this.live) this.log.scrollTop = this.log.scrollHeight;
+			for (const step of this.order) step.lines.forget();
+			this.plan();
 		}
 
-		atEnd() { return this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - lineHeight; }
+		atEnd() { return this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 20; }
 
 		// scrolled follows at the end, and pauses when somebody goes up.
 		scrolled() {
 			const top = this.log.scrollTop;
 			if (this.atEnd()) { this.following = true; this.unseen = 0; } else if (top < this.top - 1) this.following = false;
 			this.top = top;
-			this.tellUnseen();
+			this.plan();
 		}
 
 		follow() {
 			this.following = true;
 			this.unseen = 0;
 			this.log.scrollTop = this.log.scrollHeight;
-			this.tellUnseen();
+			this.plan();
 			this.log.focus({ preventScroll: true });
 		}
 
@@ -337,16 +295,20 @@
 		show(step, n) {
 			this.following = false;
 			step.fold(false);
-			const line = step.line(n);
+			this.draw(); // what is measured by now
+			const top = step.lines.element.getBoundingClientRect().top + step.lines.top(n) - this.log.getBoundingClientRect().top;
+			this.log.scrollTop += top - this.log.clientHeight / 2;
+			this.draw();
+			const line = step.lines.line(n);
 			if (line) line.scrollIntoView({ block: "center" });
-			this.tellUnseen();
+			this.plan();
 			return line;
 		}
 
 		showFailed() {
 			const step = this.steps.get(this.failed);
 			if (!step) return;
-			this.show(step, step.end - 1);
+			this.show(step, step.lines.end - 1);
 			step.button.focus({ preventScroll: true });
 		}
 
@@ -360,14 +322,17 @@
 			const to = Math.max(from, Number(found[3] || found[2] || 1) - 1);
 			this.target = { step: found[1] - 1, from, to, lines: found[2] !== undefined, reached: false };
 			const step = this.steps.get(this.target.step);
-			if (step) this.mark(step, 0);
+			if (step) this.drawn(step, step.lines.first, step.lines.end);
 		}
 
-		// mark shows which lines the address names, also when they come later.
-		mark(step, from) {
+		// drawn marks the lines that the address or the search names among those that have become elements.
+		drawn(step, from, to) {
 			const { target } = this;
-			if (!target || !target.lines || target.step !== step.number) return;
-			for (let n = Math.max(from, target.from, step.first); n <= target.to && n < step.end; n++) step.line(n).classList.add("output-target");
+			if (target?.lines && target.step === step.number) {
+				for (let n = Math.max(from, target.from); n <= target.to && n < to; n++) step.lines.line(n)?.classList.add("output-target");
+			}
+			const { at } = this.search;
+			if (at && at.step === step.number && at.line >= from && at.line < to) step.lines.line(at.line).classList.add("output-found-here");
 		}
 
 		// reach goes to the lines that the address names as soon as they are there.
@@ -375,14 +340,13 @@
 			const { target } = this;
 			if (!target || target.reached) return;
 			const step = this.steps.get(target.step);
-			if (!step || (target.from >= step.end && target.lines)) return;
+			if (!step || (target.from >= step.lines.end && target.lines)) return;
 			target.reached = true;
-			const go = () => (target.lines ? this.show(step, target.from) : step.element.scrollIntoView({ block: "start" }));
 			step.touched = true;
 			step.fold(false);
 			this.following = false;
-			go();
-			requestAnimationFrame(go); // what lies above is laid out now, and may be higher than it seemed
+			if (target.lines) this.show(step, target.from);
+			else step.element.scrollIntoView({ block: "start" });
 		}
 
 		// clicked names a line in the address when its number is pressed; with shift, up to it from the one before.
@@ -390,7 +354,7 @@
 			const line = event.target.closest(".output-lines > div > div");
 			if (!line || event.clientX - line.getBoundingClientRect().left > 64 || event.target.closest("a")) return;
 			const number = Number(line.closest(".output-step").id.slice(1)) - 1;
-			const n = this.steps.get(number).place(line);
+			const n = this.steps.get(number).lines.place(line);
 			let address = `#s${number + 1}-L${n + 1}`;
 			if (event.shiftKey && this.target && this.target.step === number) {
 				address = `#s${number + 1}-L${Math.min(this.target.from, n) + 1}-L${Math.max(this.target.from, n) + 1}`;
@@ -400,10 +364,21 @@
 			if (this.target) this.target.reached = true;
 		}
 
+		// copied has all lines of the selection copied, also those that are no elements.
+		copied(event) {
+			const text = globalThis.selectedOutput(this, getSelection());
+			if (!text) return;
+			event.clipboardData.setData("text/plain", text);
+			event.preventDefault();
+		}
+
 		pressed(event) {
-			if (event.ctrlKey || event.metaKey || event.altKey) return;
 			const typing = event.target.closest("input");
-			if (event.key === "Escape" && this.element.classList.contains("output-full") && !typing) this.part("[data-full]").click();
+			const command = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase();
+			if (command === "f" && !typing) this.search.field.select(); // the browser's own search knows the lines that are elements
+			else if (command === "a" && event.target === this.log) getSelection().selectAllChildren(this.log);
+			else if (event.ctrlKey || event.metaKey || event.altKey) return;
+			else if (event.key === "Escape" && this.element.classList.contains("output-full") && !typing) this.part("[data-full]").click();
 			else if (!typing && event.key === "n") this.search.go(1);
 			else if (!typing && event.key === "N") this.search.go(-1);
 			else if (!typing && event.key === "End") this.follow();
