@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -23,7 +24,8 @@ func (s *Site) answer(w http.ResponseWriter, v *Visit, view View) {
 		frame.Live = "/live" + v.Request.URL.RequestURI()
 	}
 	var text bytes.Buffer
-	if err := whole(frame).Render(v.Context(), &text); err != nil {
+	// What went wrong is to be told also when that was that the time was over.
+	if err := whole(frame).Render(context.WithoutCancel(v.Context()), &text); err != nil {
 		s.options.Log.Error("render a page", "path", v.Request.URL.Path, "error", err)
 		http.Error(w, "The page cannot be shown: the server's log says why.", http.StatusInternalServerError)
 		return

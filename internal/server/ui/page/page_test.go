@@ -327,3 +327,19 @@ func TestSigningInLeadsBackAndNeverElsewhere(t *testing.T) {
 		}
 	}
 }
+
+func TestAPageWhoseTimeIsOverSaysThatTheStoreWasTooSlow(t *testing.T) {
+	v := newVisit(t)
+	pages, err := New(Options{Plane: v.plane, Log: v.logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(context.DeadlineExceeded)
+	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", http.NoBody)
+	answer := httptest.NewRecorder()
+	pages.fail(answer, pages.stranger(request), fmt.Errorf("read a row: %w", ctx.Err()))
+	if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "did not come to it in time") {
+		t.Errorf("it is %d: %s", answer.Code, answer.Body)
+	}
+}
