@@ -48,7 +48,7 @@ func (p *Plane) IsNode(ctx context.Context, v View, a AttemptRow) (bool, error) 
 func (p *Plane) Leave(ctx context.Context, t *Transition, claim string) error {
 	row, err := p.external(ctx, t)
 	if errors.Is(err, remuda.NotFound) {
-		row = RunnerRow{ID: newID(), Name: externalName, TokenHash: p.externalHash(), RegisteredAt: t.now, SilentAt: math.MaxInt64}
+		row = RunnerRow{ID: newID(), Name: externalName, TokenHash: p.externalHash(), PublicKey: []byte{}, RegisteredAt: t.now, SilentAt: math.MaxInt64}
 		err = t.Insert(ctx, &row)
 	}
 	if err != nil {
@@ -80,10 +80,11 @@ func (p *Plane) Leave(ctx context.Context, t *Transition, claim string) error {
 // leave is Finish for a claim that goes on without its runner. Saying it again answers as the first time.
 func (d RunnerDoor) leave(ctx context.Context, claimID string, r remuda.Result) error {
 	return d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
-		attempt, _, err := t.Claimed(ctx, claimID)
+		view, err := t.Attempt(ctx, claimID)
 		if err != nil {
 			return orAbsent(err, "claim", claimID)
 		}
+		attempt := view.AttemptRow
 		left, err := d.p.IsExternal(ctx, t, attempt)
 		switch {
 		case err != nil || left:

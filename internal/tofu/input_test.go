@@ -147,7 +147,6 @@ func TestARunThatCannotBeIsAFailureOfItsConfig(t *testing.T) {
 		"no version":         {with(func(o *remuda.RunOrder) { o.Implementation.OpenTofu.Version = "latest" }), "no exact version"},
 		"a version as path":  {with(func(o *remuda.RunOrder) { o.Implementation.OpenTofu.Version = "../1.10.10" }), "no exact version"},
 		"an unknown version": {with(func(o *remuda.RunOrder) { o.Implementation.OpenTofu.Version = unknown }), "there is no OpenTofu 9.9.9"},
-		"asynchronous":       {with(func(o *remuda.RunOrder) { o.Implementation.OpenTofu.Async = true }), "turn async off"},
 		"no module":          {with(func(o *remuda.RunOrder) { o.Implementation.OpenTofu.Files = nil }), "neither a repository nor files"},
 		"a path outside":     {with(func(o *remuda.RunOrder) { o.Implementation.OpenTofu.Path = "../x" }), "leads out"},
 		"a file outside": {with(func(o *remuda.RunOrder) {
