@@ -85,7 +85,16 @@ func TestAPipelineThatIsFasterThanItsRunnerEndsTheRunWithIt(t *testing.T) {
 func TestARunOfWhichNoPipelineReportsFailsWithItsTimeout(t *testing.T) {
 	onBoth(t, func(w *town) {
 		block, it := w.pipelined(time.Second)
-		done(w.t, w.horse.Finish(w.t.Context(), it.claim.ID, external))
+		ctx := w.t.Context()
+		done(w.t, w.horse.Finish(ctx, it.claim.ID, external))
+		done(w.t, w.store.Write(ctx, control.Alone, func(tx control.Tx) error { // as if a minute had passed
+			var row control.AttemptRow
+			if err := tx.Get(ctx, &row, it.claim.ID); err != nil {
+				return err
+			}
+			row.LastSignAt -= control.Micros(time.Minute.Microseconds())
+			return tx.Update(ctx, &row, "last_sign_at")
+		}))
 		failed := w.becomes(block, remuda.BlockFailed)
 		same(w.t, "detail", "what its runner set going did not report an end within the task's timeout", failed.Detail)
 		same(w.t, "reason", remuda.ReasonTimeout, got(w.plane.AsUser(w.user("plat", remuda.RoleAdmin)).Task(w.t.Context(), w.runs(block)[0].Task))(w.t).Reason)

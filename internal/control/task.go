@@ -34,7 +34,7 @@ func wordsOfTask(t TaskView) remuda.Task {
 	if t.Capabilities != "" {
 		words.Capabilities = strings.Fields(t.Capabilities)
 	}
-	if t.State == remuda.Running && t.LastSignAt != 0 && time.Since(t.LastSignAt.Time()) > silentAfter {
+	if t.State == remuda.Running && t.Runner != externalName && t.LastSignAt != 0 && time.Since(t.LastSignAt.Time()) > silentAfter {
 		words.SilentSince = t.LastSignAt.optional()
 	}
 	return words
