@@ -271,10 +271,13 @@ func below(parents ...remuda.Block) func(*remuda.Block) {
 	}
 }
 
+// patience is how long something may take: only what is broken reaches it.
+const patience = 2 * time.Minute
+
 // until waits for what other goroutines bring about.
 func (w *town) until(what string, is func() bool) {
 	w.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {

@@ -3,7 +3,6 @@ package blocks_test
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/blocks"
@@ -30,7 +29,7 @@ type work struct {
 // claim takes the next run, which must be there.
 func (w *town) claim() work {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	if w.horse == nil {
 		key, err := seal.NewKey()

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -126,7 +125,7 @@ func FuzzAnySync(f *testing.F) {
 	m := w.register("one")
 	claim := w.claim(m)
 	f.Fuzz(func(t *testing.T, body string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if strings.Contains(body, claim.ID) {
 			return // held for as long as there is nothing to say

@@ -37,10 +37,13 @@ func (w *town) syncing(ctx context.Context, m machine) <-chan got {
 	return answered
 }
 
+// patience is how long something may take: only what is broken reaches it.
+const patience = 2 * time.Minute
+
 // until looks again and again until it is so.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	look, late := time.NewTicker(time.Millisecond), time.After(20*time.Second)
+	look, late := time.NewTicker(time.Millisecond), time.After(patience)
 	defer look.Stop()
 	for !so() {
 		select {

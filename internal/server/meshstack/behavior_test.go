@@ -41,7 +41,7 @@ func TestTheVendorsRunnerLooksForChangesAndDestroys(t *testing.T) {
 	if reason := destroy.text("spec", "trigger", "reason"); reason != "BUILDING_BLOCK_DELETION" {
 		t.Errorf("it is destroyed because of %s", reason)
 	}
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(patience); ; {
 		gone := v.want(200, "GET", kindBlock, blockV2, "/"+block, nil)
 		if gone.text("status", "lifecycle", "state") == "DELETED" {
 			break

@@ -150,10 +150,13 @@ func order(version, workspace string, inputs m) m {
 
 func value(v any) m { return m{"value": v} }
 
+// patience is how long something may take: only what is broken reaches it.
+const patience = 2 * time.Minute
+
 // settled reads a block until it stands somewhere.
 func (c client) settled(id string, want string) got {
 	c.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(patience); ; {
 		read := c.want(200, "GET", kindBlock, blockV2, "/"+id, nil)
 		if read.text("status", "status") == want {
 			return read
@@ -229,7 +232,7 @@ func TestTheProviderManagesBlocks(t *testing.T) {
 	}
 
 	shop.want(202, "DELETE", kindBlock, blockV2, "/"+id, nil)
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(patience); ; {
 		gone := shop.want(200, "GET", kindBlock, blockV2, "/"+id, nil)
 		if gone.text("status", "lifecycle", "state") == "DELETED" {
 			break

@@ -355,7 +355,7 @@ func TestWhatTheFormatCannotSayFailsWithASentence(t *testing.T) {
 		t.Errorf("the vendor's runner is given %s", none)
 	}
 	path := "/api/v1/runs/" + script.text("id")
-	for end := time.Now().Add(20 * time.Second); v.send("GET", path, "application/json", nil).text("status") != "failed"; {
+	for end := time.Now().Add(patience); v.send("GET", path, "application/json", nil).text("status") != "failed"; {
 		if time.Now().After(end) {
 			t.Fatalf("the run is %s", v.send("GET", path, "application/json", nil))
 		}
