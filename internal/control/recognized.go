@@ -9,10 +9,15 @@ import (
 // rule, at once and on every plane: what this defers, on planes that did not see it leave, is only what it is told.
 const recognizedFor = 5 * time.Second
 
+// rememberedFor is how much longer its token is kept, for a runner that rests: the sync that it comes back with finds it
+// known still. Had it left meanwhile, on whatever plane, that sync would have been woken, and it would not rest.
+const rememberedFor = holdIdle + restsFor
+
 // recognized are runners by the hashes of their tokens, so that not each of their many calls asks the store.
 type recognized struct {
 	mu      sync.Mutex
 	runners map[[32]byte]recognition
+	hashes  map[string][32]byte // of the tokens, by runner
 }
 
 type recognition struct {
@@ -35,9 +40,18 @@ func (r *recognized) remember(hash [32]byte, runner string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.runners == nil {
-		r.runners = map[[32]byte]recognition{}
+		r.runners, r.hashes = map[[32]byte]recognition{}, map[string][32]byte{}
 	}
-	r.runners[hash] = recognition{runner, time.Now().Add(recognizedFor)}
+	r.runners[hash], r.hashes[runner] = recognition{runner, time.Now().Add(recognizedFor)}, hash
+}
+
+// keep goes on knowing a runner that was known, until it comes back.
+func (r *recognized) keep(runner string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if hash, known := r.hashes[runner]; known {
+		r.runners[hash] = recognition{runner, time.Now().Add(recognizedFor)}
+	}
 }
 
 // forget drops a runner that has left.
@@ -47,8 +61,8 @@ func (r *recognized) forget(runner string) {
 
 // forgetOld drops those that have not called lately.
 func (r *recognized) forgetOld() {
-	now := time.Now()
-	r.drop(func(known recognition) bool { return now.After(known.until) })
+	long := time.Now().Add(-rememberedFor)
+	r.drop(func(known recognition) bool { return long.After(known.until) })
 }
 
 func (r *recognized) drop(which func(recognition) bool) {
@@ -57,6 +71,7 @@ func (r *recognized) drop(which func(recognition) bool) {
 	for hash, known := range r.runners {
 		if which(known) {
 			delete(r.runners, hash)
+			delete(r.hashes, known.runner)
 		}
 	}
 }

@@ -42,6 +42,7 @@ func (h *heldSync) rest() bool {
 		return false
 	}
 	p.resting[h.door.id] = resting{last: h, heard: heard, since: time.Now()}
+	p.recognized.keep(h.door.id)
 	return true
 }
 

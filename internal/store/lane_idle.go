@@ -32,8 +32,8 @@ func (t tx) RestLanes(_ context.Context, ids []string, now control.Micros) error
 
 func (t tx) ForgetLanes(_ context.Context, ids []string, before control.Micros) error {
 	return t.ofEach(`delete from lanes where id in `, ids, ` and idle_since <> 0 and idle_since < $1 and `+noneLive+`
-		and not exists (select 1 from lanes s where s.class_id = lanes.class_id and s.project_id = lanes.project_id
-			and s.main_id = lanes.id and s.id <> lanes.id)`, before)
+		and (lanes.group_id <> '' or not exists (select 1 from lanes s where s.class_id = lanes.class_id and s.project_id = lanes.project_id
+			and s.main_id = lanes.id and s.id <> lanes.id))`, before)
 }
 
 func (t tx) ForgetGroups(_ context.Context, ids []string) error {
