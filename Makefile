@@ -170,12 +170,13 @@ prove: deps ## kill everything that can be killed for a minute each, fill disks,
 	REMUDA_PROOF=$(PROOF) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/proof
 	REMUDA_TEST_DATABASE=postgres CGO_ENABLED=0 go test -count=1 -timeout 20m ./internal/control
 	REMUDA_TEST_LONG=1 CGO_ENABLED=0 go test -count=1 -timeout 20m -run TestManyClaimers ./internal/store
+	REMUDA_TEST_DATABASE=postgres REMUDA_SEEDS=50 CGO_ENABLED=0 go test -count=1 -timeout 20m -v -run TestNothingIsLost ./internal/simulation
 
 # Pictures of every page, light and dark, wide and narrow, to look at.
 SCREENSHOTS ?= bin/screenshots
 .PHONY: screenshots
 screenshots: deps ## take a picture of every web page: SCREENSHOTS=folder
-	REMUDA_SCREENSHOTS=$(abspath $(SCREENSHOTS)) CGO_ENABLED=0 go test -count=1 -timeout 20m -run TestScreenshots ./internal/server/ui
+	REMUDA_SCREENSHOTS=$(abspath $(SCREENSHOTS)) CGO_ENABLED=0 go test -tags screenshots -count=1 -timeout 20m -run TestScreenshots ./internal/server/ui
 
 # Without the race detector many more seeds are tried in the same time.
 SEEDS ?= 1000

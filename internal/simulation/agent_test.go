@@ -98,7 +98,8 @@ func (a *agent) carryOut(r *rand.Rand) (remuda.Result, error) {
 	result := remuda.Result{State: remuda.Succeeded}
 	limit := time.Now().Add(a.claim.Timeout.Std())
 	for n := range list {
-		list[n].State = remuda.StepRunning
+		began := time.Now().Add(a.h.apart)
+		list[n].State, list[n].StartedAt = remuda.StepRunning, &began
 		a.report(&shipping, list)
 		wrote := make(chan struct{})
 		shipping.Go(func() { a.ship(n, wrote) })

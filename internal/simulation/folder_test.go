@@ -10,13 +10,16 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/remuda-dev/remuda/internal/postgrestest"
 	"github.com/remuda-dev/remuda/internal/store"
 )
 
 // folder is a data folder that one seed after the other has, each from the town on. Opening a store, and learning its
 // schema and every statement anew, takes as long as a third of a seed.
 type folder struct {
+	town  town
 	held  *store.Store
+	fresh func() (*store.Store, error) // opens another one for each seed; nil: they follow each other in one
 	dir   string
 	conn  *sql.Conn
 	db    *sql.DB
@@ -28,8 +31,19 @@ const seedsOfAFolder = 25
 
 // inFolder runs a few seeds in a bubble of their own.
 func inFolder(t *testing.T, try func(*testing.T, *folder)) {
+	var there town
+	if overPostgres() {
+		there = settledPostgres(t)
+	}
 	synctest.Test(t, func(t *testing.T) {
-		f, err := newFolder(context.Background())
+		f, err := &folder{town: there}, error(nil)
+		if overPostgres() {
+			f.fresh = func() (*store.Store, error) {
+				return store.Open(context.Background(), postgrestest.Copy(t, there.dir))
+			}
+		} else {
+			f, err = newFolder(context.Background())
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +61,7 @@ func newFolder(ctx context.Context) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{dir: dir}
+	f := &folder{town: settled, dir: dir}
 	if err := f.open(ctx); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
@@ -109,7 +123,16 @@ func (f *folder) plan(ctx context.Context) error {
 }
 
 // settle makes the folder what the town's is.
-func (f *folder) settle(ctx context.Context) error {
+func (f *folder) settle(ctx context.Context) (err error) {
+	if f.fresh != nil {
+		if f.held != nil {
+			err = f.held.Close()
+		}
+		if err == nil {
+			f.held, err = f.fresh()
+		}
+		return err
+	}
 	for _, statement := range f.reset {
 		if _, err := statement.ExecContext(ctx); err != nil {
 			return fmt.Errorf("bring the town back: %w", err)
@@ -132,10 +155,16 @@ func (f *folder) close() error {
 	if f.held != nil {
 		all = append(all, f.held.Close())
 	}
-	return errors.Join(append(all, os.RemoveAll(f.dir))...)
+	if f.dir != "" {
+		all = append(all, os.RemoveAll(f.dir))
+	}
+	return errors.Join(all...)
 }
 
 func TestEachSeedStartsFromTheTown(t *testing.T) {
+	if overPostgres() {
+		t.Skip("there each seed has a database of its own")
+	}
 	inFolder(t, func(t *testing.T, f *folder) {
 		count := func(text string) (n int) {
 			if err := f.conn.QueryRowContext(t.Context(), text).Scan(&n); err != nil {

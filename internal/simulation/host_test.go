@@ -24,7 +24,8 @@ type host struct {
 	able    []string // its capabilities
 	single  bool     // each of its runners carries out one task
 	key     *seal.Key
-	line    *line // of the runner; its agents have roads of their own over it
+	apart   time.Duration // by how much its clock is wrong
+	line    *line         // of the runner; its agents have roads of their own over it
 
 	mu        sync.Mutex
 	id, token string // the runner's identity
@@ -51,6 +52,7 @@ func (w *world) newHost(n int, r *rand.Rand) *host {
 	if h.able = []string{"job"}; r.IntN(6) == 0 {
 		h.single, h.slots = true, 1
 	}
+	h.apart = between(r, -1000*time.Hour, 1000*time.Hour)
 	if n == 0 { // whatever is submitted can run somewhere
 		h.classes, h.able = []string{"acme/linux", "acme/mac"}, []string{"job", "docker"}
 	}

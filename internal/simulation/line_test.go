@@ -175,6 +175,7 @@ func exchange[T any](ctx context.Context, l *line, c call, there func(context.Co
 	l.w.background.Go(func() {
 		defer hangUp()
 		pause(l.w.ctx, f.there)
+		l.w.gathers()
 		switch {
 		case f.fault == deafThere:
 			return
@@ -204,6 +205,14 @@ func exchange[T any](ctx context.Context, l *line, c call, there func(context.Co
 		}
 		l.w.note("%s %s given up: %v (%s)", l.name, c.what, context.Cause(ctx), f.fault)
 		return none, context.Cause(ctx)
+	}
+}
+
+// gathers has calls arrive together, when this seed's do.
+func (w *world) gathers() {
+	const every = 20 * time.Millisecond
+	if w.plan.coarse {
+		pause(w.ctx, every-time.Since(w.began)%every)
 	}
 }
 

@@ -85,6 +85,7 @@ func TestABrokenOrderIsSeen(t *testing.T) {
 		store   func(control.Store) control.Store
 	}{
 		{name: "claims are decided beside each other", address: postgres, store: besides()},
+		{name: "a claim finds nothing now and then", address: postgres, store: absentMinded},
 		{name: "limits are ignored", store: mutationsOfClaims()[0].store},
 		{name: "a task that runs is offered again", store: mutationsOfClaims()[1].store},
 		{name: "every claim is said to be live", store: mutationsOfEnds()[0].store},

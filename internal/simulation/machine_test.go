@@ -17,8 +17,11 @@ type limits struct {
 	attempts     int
 	slots        int
 
-	// beside is for a store whose transitions go on beside each other: what becomes free while a claim is decided may be
-	// left to the next request, which its wake-up brings. That none waits for long is the simulation's to hold.
+	// beside is for a store whose transitions go on beside each other, where each statement sees what was committed before
+	// it. A sync looks how much room its runner has, waits for its turn to claim, and looks for tasks then: a claim that
+	// ended meanwhile has made room of which it knows nothing, and a task that was submitted after that is given all the
+	// same. So one that brings tasks may leave others, to the next request, which the end's wake-up brings. One that brings
+	// none has no such excuse: then there was a moment at which the runner had no room, or no task could run.
 	beside bool
 }
 
@@ -115,7 +118,7 @@ func (s state) sync(l limits, runner string, claims []given) bool {
 		s.tasks[g.task] = task
 		s.claims[g.claim] = claimState{runner, g.task, remuda.AttemptClaimed}
 	}
-	if s.holds(runner) >= l.slots || l.beside {
+	if s.holds(runner) >= l.slots || l.beside && len(claims) > 0 {
 		return true
 	}
 	for _, task := range s.tasks {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/remuda-dev/remuda"
@@ -169,4 +170,17 @@ func (s leakingStore) Write(ctx context.Context, scope control.Scope, transition
 		err = failed
 	}
 	return err
+}
+
+// absentMinded overlooks every third time what could be claimed.
+func absentMinded(below control.Store) control.Store {
+	var looks atomic.Int64
+	return spoils{
+		claimable: func(_ context.Context, _ control.View, _ []string, found control.TaskRow, err error) (control.TaskRow, error) {
+			if looks.Add(1)%3 == 0 {
+				return control.TaskRow{}, remuda.NotFound
+			}
+			return found, err
+		},
+	}.store()(below)
 }

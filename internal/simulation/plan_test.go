@@ -22,6 +22,7 @@ type plan struct {
 	slow     bool            // planes take their time between a look and the change that follows from it
 
 	disk   bool  // writes take their time, and those that come meanwhile are carried out together
+	coarse bool  // calls arrive together, every few milliseconds
 	clocks bool  // those of the replicas differ by some seconds
 	limit  int64 // bytes of output that are kept of an attempt; 0: more than any has
 	bucket bool  // output that makes a part goes into one
@@ -56,6 +57,7 @@ func newPlan(seed uint64) plan {
 			p.limit += 8 * partSize // with less, nothing is moved
 		}
 	}
+	p.coarse = r.IntN(2) == 0
 	for _, f := range allFaults() {
 		if r.IntN(3) == 0 {
 			p.faults = append(p.faults, f)

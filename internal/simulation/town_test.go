@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/postgrestest"
 	"github.com/remuda-dev/remuda/internal/seal"
 	"github.com/remuda-dev/remuda/internal/seal/vault"
 	"github.com/remuda-dev/remuda/internal/store"
@@ -20,7 +22,7 @@ import (
 
 // town is a data folder in which two organizations live and nothing has run yet. Each seed starts from it.
 type town struct {
-	dir    string
+	dir    string // or the address of a database
 	keys   control.Keys
 	key    *seal.Key // of every runner: to make one takes time
 	admin  string    // token of the instance's administrator
@@ -38,7 +40,7 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp(base, "remuda-simulation-")
 	if err == nil {
-		settled, err = settle(context.Background(), dir)
+		settled, err = settle(context.Background(), dir, filepath.Join(dir, "town"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -50,9 +52,31 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// overPostgres says whether the seeds are tried over PostgreSQL, where transitions go on beside each other.
+func overPostgres() bool { return os.Getenv("REMUDA_TEST_DATABASE") == "postgres" }
+
+// database is the town in PostgreSQL, made by whoever needs it first.
+var database struct {
+	once sync.Once
+	town town
+}
+
+// settledPostgres is called outside of bubbles: a server that is started in one belongs to it.
+func settledPostgres(t testing.TB) town {
+	t.Helper()
+	database.once.Do(func() {
+		made, err := settle(context.Background(), filepath.Dir(settled.dir), postgrestest.Fresh(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		database.town = made
+	})
+	return database.town
+}
+
 // settle makes the town: acme owns the classes, beta may use them.
-func settle(ctx context.Context, base string) (t town, err error) {
-	t = town{dir: filepath.Join(base, "town"), tokens: map[string]string{}}
+func settle(ctx context.Context, base, address string) (t town, err error) {
+	t = town{dir: address, tokens: map[string]string{}}
 	s, err := store.Open(ctx, t.dir)
 	if err != nil {
 		return t, err
