@@ -158,7 +158,7 @@ func masksAndDies(_ context.Context, task *agent.Task) (remuda.Result, error) {
 	if err := errors.Join(task.Mask("learned\nwhile running"), step.Start()); err != nil {
 		return remuda.Result{}, err
 	}
-	<-start(task, step, `printf 'and so I learned\nwhile running, with hunter22'; echo $$ > pid; kill -KILL $PPID; exec sleep 1000`).Done()
+	<-start(task, step, `printf 'and so I learned\nwhile running, with hunter22'; until [ -s ../steps/0.out ]; do :; done; echo $$ > pid; kill -KILL $PPID; exec sleep 1000`).Done()
 	select {}
 }
 
