@@ -20,6 +20,7 @@ type BlockFilter struct {
 	Lifecycle                                       []remuda.Lifecycle
 	ManagedBy                                       string // organization that owns the definition
 	Search                                          string // part of the name
+	Drifted                                         bool   // only those of which the last plan found that they are not as ordered
 }
 
 // Blocks lists those that the caller may see, the newest first.
@@ -32,6 +33,9 @@ func (u *User) Blocks(ctx context.Context, f BlockFilter, q PageQuery) (remuda.P
 	query.set("definition", f.Definition)
 	query.set("managed_by", f.ManagedBy)
 	query.set("search", f.Search)
+	if f.Drifted {
+		query.set("drifted", "true")
+	}
 	if f.Version > 0 {
 		query.set("version", strconv.Itoa(f.Version))
 	}

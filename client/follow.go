@@ -93,6 +93,10 @@ type EventFilter struct {
 	After                       int64 // only those with a greater id
 	Limit                       int   // the server's default when 0; ignored when following
 	Organization, Type, Subject string
+
+	NewestFirst bool   // list backward, from the newest; not for following
+	Before      int64  // only those with a smaller id; with NewestFirst
+	Actor       string // only those that somebody of this name made; with NewestFirst
 }
 
 func (f EventFilter) values() values {
@@ -106,11 +110,18 @@ func (f EventFilter) values() values {
 	return v
 }
 
-// Events lists events, the oldest first.
+// Events lists events, the oldest first unless the filter says otherwise.
 func (u *User) Events(ctx context.Context, f EventFilter) ([]remuda.Event, error) {
 	query := f.values()
 	if f.Limit > 0 {
 		query.set("limit", strconv.Itoa(f.Limit))
+	}
+	if f.NewestFirst {
+		query.set("newest_first", "true")
+		query.set("actor", f.Actor)
+		if f.Before > 0 {
+			query.set("before", strconv.FormatInt(f.Before, 10))
+		}
 	}
 	page, err := read[remuda.Page[remuda.Event]](ctx, u, "/events", query)
 	return page.Items, err

@@ -127,6 +127,7 @@ func (p *program) blockList() *cobra.Command {
 	c.Flags().StringVar(&filter.ManagedBy, "managed-by", "", "only those of definitions that this organization owns")
 	p.completingFlag(c, "managed-by", organizationNames)
 	c.Flags().StringVar(&filter.Search, "search", "", "only those whose name has this text in it")
+	c.Flags().BoolVar(&filter.Drifted, "drifted", false, "only those whose last plan found that they are not as ordered")
 	c.Flags().BoolVarP(&all, "all", "a", false, "those that are deleted, too")
 	f = p.output(c)
 	return c

@@ -88,10 +88,14 @@ func (p *program) eventFlags(c *cobra.Command, into *client.EventFilter) {
 func (p *program) eventList() *cobra.Command {
 	var f *format
 	var filter client.EventFilter
-	c := p.call(page{use: "list", aliases: []string{"ls"}, short: "List events, the oldest first", example: "remuda event list --subject acme/linux\nremuda event list --after 1200 -o json"},
+	c := p.call(page{use: "list", aliases: []string{"ls"}, short: "List events, the oldest first",
+		example: "remuda event list --subject acme/linux\nremuda event list --after 1200 -o json\nremuda event list --newest-first --actor jo"},
 		cobra.NoArgs, func(ctx context.Context, u *client.User, _ []string) error {
 			if filter.Limit < 0 {
 				return wrong("--limit %d: expected how many, or 0 for the control plane's default", filter.Limit)
+			}
+			if !filter.NewestFirst && (filter.Actor != "" || filter.Before != 0) {
+				return wrong("--actor and --before are for lists with --newest-first")
 			}
 			found, err := u.Events(ctx, filter)
 			if err != nil {
@@ -101,6 +105,9 @@ func (p *program) eventList() *cobra.Command {
 		})
 	p.eventFlags(c, &filter)
 	c.Flags().IntVar(&filter.Limit, "limit", 0, "how many; the control plane's default when 0")
+	c.Flags().BoolVar(&filter.NewestFirst, "newest-first", false, "list backward, from the newest")
+	c.Flags().Int64Var(&filter.Before, "before", 0, "only those before the event with this ID; with --newest-first")
+	c.Flags().StringVar(&filter.Actor, "actor", "", "only those that somebody of this name made; with --newest-first")
 	f = p.output(c)
 	return c
 }

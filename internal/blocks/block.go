@@ -92,7 +92,7 @@ func (d UserDoor) Blocks(ctx context.Context, f BlockFilter, s Span) (List[remud
 func (d UserDoor) blockQuery(ctx context.Context, v View, f BlockFilter) (q BlockQuery, found bool, err error) {
 	q = BlockQuery{
 		Platform: f.Platform, Name: f.Name, Definition: f.Definition, VersionID: f.VersionID, Tenant: f.Tenant, Search: f.Search,
-		Version: f.Version, Target: f.Target, Status: f.Status, Lifecycle: f.Lifecycle,
+		Version: f.Version, Target: f.Target, Status: f.Status, Lifecycle: f.Lifecycle, Drifted: f.Drifted,
 	}
 	if f.ManagedByDefinition != "" {
 		if q.Definition != "" && q.Definition != f.ManagedByDefinition {

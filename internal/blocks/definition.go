@@ -263,7 +263,7 @@ func (d UserDoor) ChangeDefinition(ctx context.Context, id string, definition re
 			return remuda.Fail(remuda.Conflict, "definition "+old.Name+" stays with "+old.Organization)
 		}
 		if definition.Target != old.Target && old.Blocks > 0 {
-			return remuda.Fail(remuda.Conflict, fmt.Sprintf("definition %s has %d blocks; its target stays as it is", old.Name, old.Blocks))
+			return remuda.Fail(remuda.Conflict, fmt.Sprintf("definition %s has %s; its target stays as it is", old.Name, counting(old.Blocks, "block", "blocks")))
 		}
 		row := old.DefinitionRow
 		if err := fill(&row, definition); err != nil {
@@ -296,7 +296,7 @@ func (d UserDoor) DeleteDefinition(ctx context.Context, id string) error {
 			return err
 		}
 		if row.Blocks > 0 {
-			return remuda.Fail(remuda.Conflict, fmt.Sprintf("definition %s has %d blocks; delete them first", row.Name, row.Blocks))
+			return remuda.Fail(remuda.Conflict, fmt.Sprintf("definition %s has %s, to be deleted first", row.Name, counting(row.Blocks, "block", "blocks")))
 		}
 		if err := t.tx.ForgetBlocks(ctx, id, ""); err != nil {
 			return err

@@ -47,7 +47,7 @@ func (t *change) childless(ctx context.Context, block BlockView) error {
 	if err != nil {
 		return err
 	}
-	return remuda.Fail(remuda.Conflict, fmt.Sprintf("block %s has %d children, such as %s (%s); delete them first", block.Name, len(children), child.Name, child.ID))
+	return remuda.Fail(remuda.Conflict, fmt.Sprintf("block %s has %s, such as %s (%s), to be deleted first", block.Name, counting(len(children), "child", "children"), child.Name, child.ID))
 }
 
 func (d UserDoor) deleteBlock(ctx context.Context, t *change, s *scene, purge bool) error {

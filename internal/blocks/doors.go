@@ -75,6 +75,7 @@ type BlockFilter struct {
 	ManagedBy                                                            string             // organization that owns the definition
 	ManagedByDefinition                                                  string
 	Search                                                               string
+	Drifted                                                              bool // only those of which the last plan found what was not ordered so
 }
 
 // RunFilter asks for runs; an empty member asks nothing.

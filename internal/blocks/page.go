@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -53,4 +54,12 @@ func (p problems) err(what string) error {
 		return nil
 	}
 	return &remuda.Error{Kind: remuda.Invalid, Detail: what + ": " + p[0].Location + ": " + p[0].Message, Fields: p}
+}
+
+// counting is a number with its noun.
+func counting(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
 }

@@ -119,6 +119,23 @@ func (d UserDoor) Run(ctx context.Context, id string) (remuda.BlockRun, error) {
 	return d.runWords(row, true)
 }
 
+// RunOfTask is the run that a task carries out.
+func (d UserDoor) RunOfTask(ctx context.Context, task string) (remuda.BlockRun, error) {
+	var row RunView
+	err := d.r.look(ctx, func(v View) error {
+		found, err := v.RunOfTask(ctx, task)
+		if err != nil {
+			return orAbsent(err, "run of task", task)
+		}
+		row, err = d.run(ctx, v, found.ID)
+		return err
+	})
+	if err != nil {
+		return remuda.BlockRun{}, err
+	}
+	return d.runWords(row, true)
+}
+
 // RunBlock queues a run that changes nothing of what was ordered.
 func (d UserDoor) RunBlock(ctx context.Context, id string, r remuda.RunRequest) (remuda.BlockRun, error) {
 	if r.Behavior == "" {

@@ -113,6 +113,7 @@ type BlockQuery struct {
 	Target                                           remuda.Target
 	Status                                           []remuda.BlockStatus
 	Lifecycle                                        []remuda.Lifecycle
+	Drifted                                          bool
 	Page
 }
 

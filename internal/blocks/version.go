@@ -217,7 +217,7 @@ func (d UserDoor) DeleteVersion(ctx context.Context, definition string, number i
 			return err
 		}
 		if row.Blocks > 0 {
-			return remuda.Fail(remuda.Conflict, fmt.Sprintf("version %d has %d blocks; delete or upgrade them first", number, row.Blocks))
+			return remuda.Fail(remuda.Conflict, fmt.Sprintf("version %d has %s, to be deleted or upgraded first", number, counting(row.Blocks, "block", "blocks")))
 		}
 		all, err := t.tx.CountVersions(ctx, VersionQuery{Definition: definition})
 		if err != nil {

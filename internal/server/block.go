@@ -22,6 +22,7 @@ type listBlocksInput struct {
 	ManagedBy           string               `query:"managed_by" maxLength:"64" doc:"Only those of definitions that this organization owns, whoever ordered them"`
 	ManagedByDefinition string               `query:"managed_by_definition" maxLength:"64" doc:"The same, of the definition with this id"`
 	Search              string               `query:"search" maxLength:"200" doc:"Only those whose name has this in it"`
+	Drifted             bool                 `query:"drifted" doc:"Only those of which the last plan found that what is there is not as it was ordered"`
 	Paging
 }
 
@@ -29,7 +30,7 @@ func listBlocks(ctx context.Context, in *listBlocksInput) (remuda.Page[remuda.Bl
 	filter := blocks.BlockFilter{
 		Organization: in.Organization, Project: in.Project, Platform: in.Platform, Tenant: in.Tenant, Name: in.Name,
 		Definition: in.Definition, Version: in.Version, Target: in.Target, Status: in.Status, Lifecycle: in.Lifecycle,
-		ManagedBy: in.ManagedBy, ManagedByDefinition: in.ManagedByDefinition, Search: in.Search,
+		ManagedBy: in.ManagedBy, ManagedByDefinition: in.ManagedByDefinition, Search: in.Search, Drifted: in.Drifted,
 	}
 	return listedBlocks(in.blocks.Blocks(ctx, filter, in.span()))
 }

@@ -165,6 +165,9 @@ func blockClause(q blocks.BlockQuery) *conditions {
 	case remuda.TargetWorkspace:
 		c.parts = append(c.parts, "b.tenant_id = ''")
 	}
+	if q.Drifted {
+		c.parts = append(c.parts, "b.drifted")
+	}
 	in(c, "b.status", q.Status)
 	in(c, "b.lifecycle", q.Lifecycle)
 	if q.Search != "" {

@@ -1,3 +1,5 @@
+//go:build screenshots
+
 package ui_test
 
 import (
@@ -13,7 +15,7 @@ import (
 func TestScreenshots(t *testing.T) {
 	dir := os.Getenv("REMUDA_SCREENSHOTS")
 	if dir == "" {
-		t.Skip("set REMUDA_SCREENSHOTS to a folder: make screenshots")
+		t.Fatal("set REMUDA_SCREENSHOTS to a folder: make screenshots")
 	}
 	site := browsertest.Open(t)
 	ranch := site.Furnish(t)

@@ -2,6 +2,7 @@ package block
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/remuda-dev/remuda"
@@ -15,6 +16,8 @@ const (
 	byState        = "state"
 	byDefinition   = "definition"
 	byOrganization = "organization"
+	byVersion      = "version"
+	byDrift        = "drifted"
 	bySearch       = "search"
 	after          = "after"
 )
@@ -42,6 +45,8 @@ const most = 500
 func list(v *page.Visit) (page.View, error) {
 	query := v.Request.URL.Query()
 	filter := blocks.BlockFilter{Definition: query.Get(byDefinition), Organization: query.Get(byOrganization), Search: query.Get(bySearch)}
+	filter.Version, _ = strconv.Atoi(query.Get(byVersion)) // what is no number asks nothing
+	filter.Drifted = query.Get(byDrift) != ""
 	switch state := query.Get(byState); state {
 	case "":
 	case deleted:
@@ -55,7 +60,7 @@ func list(v *page.Visit) (page.View, error) {
 	}
 	l := listed{
 		Blocks: found.Items, Total: found.Total, Query: query,
-		Filtered: query.Get(byState)+filter.Definition+filter.Organization+filter.Search != "",
+		Filtered: query.Get(byState)+query.Get(byVersion)+query.Get(byDrift)+filter.Definition+filter.Organization+filter.Search != "",
 	}
 	if l.Runs, err = v.Blocks.LatestRuns(v.Context(), found.Items); err != nil {
 		return page.View{}, err

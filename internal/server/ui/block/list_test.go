@@ -16,8 +16,10 @@ func TestBlocksAreFoundByWhatTheAddressAsksFor(t *testing.T) {
 	w.order("lacks", database, nil)
 	w.order("waits", database, map[string]remuda.Value{"note": value("1")})
 	w.plans()
-	w.order("works", other, nil)
+	works := w.order("works", other, nil)
 	w.succeed(nil)
+	got(w.Builder.RunBlock(t.Context(), works.ID, remuda.RunRequest{Behavior: remuda.Detect}))(t)
+	look := w.plans()
 	mine := remuda.Block{Organization: "plat", Name: "mine", Definition: other.ID}
 	got(w.Builder.OrderBlock(t.Context(), mine, ""))(t)
 	admin := w.browser(w.AdminToken)
@@ -33,6 +35,9 @@ func TestBlocksAreFoundByWhatTheAddressAsksFor(t *testing.T) {
 		"search=ork":                            "works",
 		"organization=acme&state=succeeded":     "works",
 		"state=deleted":                         "",
+		"drifted=yes":                           "works",
+		"version=1&definition=" + other.ID:      "works mine",
+		"version=2":                             "",
 		"search=" + url.QueryEscape(`"><b id=`): "",
 	} {
 		text := admin.sees("/blocks?" + query)
@@ -42,6 +47,9 @@ func TestBlocksAreFoundByWhatTheAddressAsksFor(t *testing.T) {
 			}
 		}
 	}
+	task := got(w.Builder.Run(t.Context(), look.order.Run))(t).Task
+	says(t, "the page of a run's task", admin.sees("/tasks/"+task), `<a href="/blocks/`+works.ID+`">works</a>`, `<a href="/runs/`+look.order.Run+`">run 2</a>`)
+	says(t, "the page of a definition", admin.sees("/definitions/"+other.ID), `<a href="/blocks?definition=`+other.ID+`&amp;version=1">2</a>`)
 	says(t, "the list", admin.sees("/blocks"), "Waits for the inputs note.", "Waits until the plan of run 1 is approved.", "waits for approval")
 	says(t, "a list of nothing", admin.sees("/blocks?state=deleted"), "No block is like that.")
 }
@@ -95,5 +103,5 @@ func TestABlocksFamilyIsDrawnAndListed(t *testing.T) {
 	if code != 409 {
 		t.Errorf("destroying what has children is %d", code)
 	}
-	says(t, "the refusal", text, "Block parent has 1 children, such as self")
+	says(t, "the refusal", text, "Block parent has 1 child, such as self")
 }

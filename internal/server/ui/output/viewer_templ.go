@@ -17,7 +17,9 @@ import (
 )
 
 // Files are the assets that a page needs which shows a Viewer.
-func Files() []string { return []string{"output.css", "output-window.js", "output-copy.js", "output-search.js", "output.js"} }
+func Files() []string {
+	return []string{"output.css", "output-window.js", "output-copy.js", "output-search.js", "output.js"}
+}
 
 // address is where something of an attempt is.
 func address(before, task, after string, attempt int) string {

@@ -24,6 +24,8 @@ type sheet struct {
 	More      bool          // the job has yet more
 	RetriedBy []remuda.Task
 	Acts      bool // whether the visitor may do anything with it
+	Run       *remuda.BlockRun
+	Block     string // its name, where the task is a run of it
 }
 
 func show(v *page.Visit) (page.View, error) {
@@ -45,6 +47,9 @@ func show(v *page.Visit) (page.View, error) {
 	if err := s.findOthers(v); err != nil {
 		return page.View{}, err
 	}
+	if err := s.findBlock(v); err != nil {
+		return page.View{}, err
+	}
 	return page.View{Title: t.Name, Area: page.Tasks, Trail: trail(), Body: whole(s), Task: t.ID, Files: files(output.Files()...)}, nil
 }
 
@@ -58,6 +63,24 @@ func attemptOf(text string, attempts int) (int, error) {
 		return 0, remuda.Fail(remuda.NotFound, fmt.Sprintf("The task has no attempt %q; it has %d.", text, attempts))
 	}
 	return number, nil
+}
+
+// findBlock finds the building block of which the task is a run. Not all who may see a task may see that.
+func (s *sheet) findBlock(v *page.Visit) error {
+	if s.Job != nil || !v.HasBlocks() {
+		return nil
+	}
+	run, err := v.Blocks.RunOfTask(v.Context(), s.ID)
+	if err == nil {
+		var block remuda.Block
+		block, err = v.Blocks.Block(v.Context(), run.Block)
+		s.Run, s.Block = &run, block.Name
+	}
+	if kind := remuda.KindOf(err); err != nil && (kind == remuda.NotFound || kind == remuda.Forbidden) {
+		s.Run = nil
+		return nil
+	}
+	return err
 }
 
 // findOthers finds the other tasks of the task's job, and which of them repeat it.
