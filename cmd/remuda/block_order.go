@@ -59,6 +59,11 @@ func (p *program) blockOrder() *cobra.Command {
 		if order.Parents, err = p.blockIDs(ctx, u, order.Parents); err != nil {
 			return err
 		}
+		if order.Tenant != "" {
+			if order.Tenant, err = resolve(ctx, "tenant", order.Tenant, tenantsOf(u)); err != nil {
+				return err
+			}
+		}
 		ordered, err := u.OrderBlock(ctx, order, key)
 		if err != nil {
 			return err
@@ -71,7 +76,8 @@ func (p *program) blockOrder() *cobra.Command {
 	p.completingFlag(c, "parent", namesOf(blocksOf))
 	c.Flags().StringVar(&order.Project, "project", "", "project that its runs count for")
 	p.completingFlag(c, "project", projectNames)
-	c.Flags().StringVar(&order.Tenant, "tenant", "", "id of the tenant that it belongs to")
+	c.Flags().StringVar(&order.Tenant, "tenant", "", "tenant that it belongs to, as PROJECT/PLATFORM or by its id")
+	p.completingFlag(c, "tenant", namesOf(tenantsOf))
 	p.organizationFlag(c, &order.Organization)
 	c.Flags().StringVar(&key, "idempotency-key", "", "ordered twice with the same KEY, it is one block")
 	w = p.watchFlags(c)

@@ -191,7 +191,7 @@ func (p *program) runnerEntryChange() *cobra.Command {
 
 func (p *program) runnerEntryDelete() *cobra.Command {
 	c := p.call(page{
-		use: "delete NAME", aliases: []string{"rm"}, short: "Delete a runner entry with its resource class, when no version names it", example: "remuda runner-entry delete OpenTofu",
+		use: "delete NAME", aliases: []string{"rm"}, short: "Delete a runner entry, and its resource class unless a version or a task names it", example: "remuda runner-entry delete OpenTofu",
 	}, cobra.ExactArgs(1), func(ctx context.Context, u *client.User, args []string) error {
 		id, err := resolve(ctx, "runner-entry", args[0], runnerEntriesOf(u))
 		if err != nil {
