@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -14,6 +15,9 @@ func (w *world) audit(held control.Store) {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
 	ctx := context.Background()
+	if err := awaitEvents(ctx, held); err != nil {
+		w.ledger.breaks(told, "%v", err)
+	}
 	err := held.Read(ctx, func(v control.View) error {
 		tasks, err := v.Tasks(ctx, control.TaskQuery{Span: control.Span{Limit: 10000}})
 		if err != nil {
@@ -118,6 +122,22 @@ func (w *world) auditCounters(ctx context.Context, v control.View, tasks []contr
 		}
 	}
 	return nil
+}
+
+// awaitEvents waits until no event is held back. Nothing is under way in this world, but another one's transactions, on
+// the same server of PostgreSQL, count there, too. They go on in real time, as each of these looks does.
+func awaitEvents(ctx context.Context, held control.Store) error {
+	for range 10_000 {
+		var back bool
+		err := held.Read(ctx, func(v control.View) (err error) {
+			_, back, err = v.LastEvent(ctx)
+			return err
+		})
+		if err != nil || !back {
+			return err
+		}
+	}
+	return errors.New("events are held back for good")
 }
 
 // auditEvents reads the events of tasks as a settler does, on from where it was.

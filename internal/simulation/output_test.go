@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -181,7 +182,15 @@ func (w *world) auditBucket(ctx context.Context, held control.OutputStore) error
 	if _, err := held.Remove(ctx, slices.Sorted(maps.Keys(w.ledger.attempts))); err != nil {
 		return err
 	}
-	if err := held.Tend(ctx); err != nil {
+	err := held.Tend(ctx)
+	for range 10 { // one that has just failed is let alone for a moment
+		if err == nil {
+			break
+		}
+		time.Sleep(2 * time.Second)
+		err = held.Tend(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	for _, name := range w.shed.names() {
