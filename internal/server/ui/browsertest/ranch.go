@@ -216,7 +216,7 @@ func (f *furnisher) report(c remuda.Claim, text string, succeeds bool) remuda.Re
 	result := remuda.Result{State: remuda.Succeeded}
 	if !succeeds {
 		code, last.State = 1, remuda.StepFailed
-		result = remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: fmt.Sprintf("step %d (%s) ended with exit code 1", last.Number, last.Name)}
+		result = remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: fmt.Sprintf("step %d (%s) ended with exit code 1", last.Number+1, last.Name)}
 	}
 	last.ExitCode = &code
 	must(f.t, door.Steps(f.t.Context(), steps))
