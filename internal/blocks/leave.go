@@ -21,6 +21,32 @@ func (t *change) heard(ctx context.Context, claim, run string) (known sources, a
 	return known, attempt, err
 }
 
+// others are the sources beside the runner.
+func (s sources) others() (others sources) {
+	for i, row := range s.rows {
+		if !s.specs[i].Runner {
+			others.rows, others.specs = append(others.rows, row), append(others.specs, s.specs[i])
+		}
+	}
+	return others
+}
+
+// handedOn says whether the runner of an asynchronous run is done with it: it says so, or goes on saying that the run is
+// in progress when it has taken its last step, as the vendor's does.
+func (s sources) handedOn() bool {
+	for i, spec := range s.specs {
+		if !spec.Runner {
+			continue
+		}
+		done := len(spec.Steps) > 0 && s.rows[i].Status == remuda.RunInProgress
+		for _, step := range spec.Steps {
+			done = done && step.Status == remuda.RunSucceeded
+		}
+		return done || s.rows[i].Status == remuda.RunSucceeded
+	}
+	return false
+}
+
 // speaksForRunner says whether the next source of a run is who claimed it: the first one, where that is another system's
 // runner. Of a run that a runner of ours carries out, the agent tells.
 func (t *change) speaksForRunner(ctx context.Context, known sources, a control.AttemptRow) (bool, error) {

@@ -210,7 +210,7 @@ document=$(cat)
 case "$document" in *'"behavior":"APPLY"'*'"key":"name"'*) ;; *) echo "the run is $document"; exit 1;; esac
 test "$1" = APPLY
 test -d .terraform || test -e remuda_backend.tf.json
-tofu version | head -1
+tofu version
 echo "Ready for $1" > "$MESHSTACK_USER_MESSAGE"
 test "$MESHSTACK_USER_MESSAGE" = "$REMUDA_USER_MESSAGE"`
 	d := carryOut(t, newPlane(), order).succeeded()
