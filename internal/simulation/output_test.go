@@ -187,7 +187,7 @@ func (w *world) auditBucket(ctx context.Context, held control.OutputStore) error
 		if err == nil {
 			break
 		}
-		time.Sleep(2 * time.Second)
+		pause(ctx, 2*time.Second)
 		err = held.Tend(ctx)
 	}
 	if err != nil {

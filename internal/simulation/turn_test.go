@@ -46,7 +46,7 @@ func (d *disk) turns() {
 	slow, wait := d.chance.IntN(4) == 0, between(d.chance, time.Millisecond, 300*time.Millisecond)
 	d.mu.Unlock()
 	if slow {
-		time.Sleep(wait)
+		pause(context.Background(), wait)
 	}
 }
 
