@@ -69,6 +69,20 @@ type StreamClose struct {
 	Checksum uint32   `json:"checksum,omitempty" doc:"CRC-32C of them; 0 when the closer did not see them all"`
 }
 
+// ClaimResult is how the task of one claim ended.
+type ClaimResult struct {
+	_      struct{} `json:"-" additionalProperties:"true"`
+	Claim  string   `json:"claim" doc:"The claim's id"`
+	Result Result   `json:"result"`
+}
+
+// Refused is one of several things that was not done, and why.
+type Refused struct {
+	Claim  string `json:"claim" doc:"The claim's id"`
+	Kind   Kind   `json:"kind" doc:"As in problem documents"`
+	Detail string `json:"detail"`
+}
+
 // Return hands a claim back: the runner could not carry it out, which says nothing about the task.
 type Return struct {
 	_        struct{} `json:"-" additionalProperties:"true"`

@@ -1,11 +1,14 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/remuda-dev/remuda"
+	"github.com/remuda-dev/remuda/internal/together"
 )
 
 // syncHold is how long the control plane may hold a sync: up to 50 s, and then some for the road.
@@ -31,11 +34,26 @@ func (c *Client) Register(ctx context.Context, r remuda.Registration) (remuda.Re
 type Runner struct {
 	door door
 	id   string
+	ends *together.Group[end]
 }
+
+// end is how a claim's task ended, on its way.
+type end struct {
+	ctx context.Context
+	remuda.ClaimResult
+}
+
+// Tasks of a busy runner end faster than one call after the other says so: those that wait for a call go together.
+const (
+	endsAtOnce   = 2
+	endsTogether = 64
+)
 
 // Runner gives the door of the runner that Register named.
 func (c *Client) Runner(id, token string) *Runner {
-	return &Runner{door{client: c, token: token}, id}
+	r := &Runner{door: door{client: c, token: token}, id: id}
+	r.ends = together.New(endsAtOnce, endsTogether, r.finish)
+	return r
 }
 
 // Sync is the runner's one open request: the control plane holds it until there is something to say.
@@ -50,7 +68,47 @@ func (r *Runner) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, er
 
 // Finish says how a claim's task ended. Saying the same again is harmless.
 func (r *Runner) Finish(ctx context.Context, claimID string, result remuda.Result) error {
-	return r.door.do(ctx, call{method: http.MethodPost, path: path("claims", claimID, "finish"), body: result}, nil)
+	return r.ends.Do(ctx, end{ctx, remuda.ClaimResult{Claim: claimID, Result: result}})
+}
+
+// finish says several ends in one call, and each by itself if they are too much for one.
+func (r *Runner) finish(ends []end) []error {
+	outcomes := make([]error, len(ends))
+	if len(ends) > 1 {
+		err := r.finishAll(ends, outcomes)
+		if !errors.Is(err, remuda.TooLarge) {
+			for i := range outcomes {
+				outcomes[i] = cmp.Or(outcomes[i], err)
+			}
+			return outcomes
+		}
+	}
+	for i, one := range ends {
+		outcomes[i] = r.door.do(one.ctx, call{method: http.MethodPost, path: path("claims", one.Claim, "finish"), body: one.Result}, nil)
+	}
+	return outcomes
+}
+
+// finishAll fills in what was refused. Its error concerns all.
+func (r *Runner) finishAll(ends []end, outcomes []error) error {
+	var said struct {
+		Results []remuda.ClaimResult `json:"results"`
+	}
+	places := map[string]int{}
+	for i, one := range ends {
+		said.Results = append(said.Results, one.ClaimResult)
+		places[one.Claim] = i
+	}
+	var answer struct {
+		Refused []remuda.Refused `json:"refused"`
+	}
+	err := r.door.do(ends[0].ctx, call{method: http.MethodPost, path: path("runners", r.id, "finish"), body: said}, &answer)
+	for _, refused := range answer.Refused {
+		if i, ours := places[refused.Claim]; ours {
+			outcomes[i] = remuda.Fail(refused.Kind, refused.Detail)
+		}
+	}
+	return err
 }
 
 // Return hands a claim back that could not be carried out.

@@ -54,6 +54,7 @@ var rooms = map[string]room{
 	"internal/yaml":       {tool, "Strict YAML with positions, behind one package."},
 	"internal/herd":       {tool, "The load of many runners on a control plane, for tests and bench."},
 	"internal/aside":      {tool, "Does deep work on a goroutine of its own, so that one that waits keeps a small stack."},
+	"internal/together":   {tool, "Carries out as one what is asked for while others are under way."},
 	"internal/journal":    {tool, "Opens the log of a long-running command, and says why one ended."},
 	"internal/secretfile": {tool, "Writes a file that only its owner reads, whole or not at all."},
 	"internal/nearest":    {tool, "Finds the known name that somebody probably meant."},

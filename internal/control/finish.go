@@ -10,14 +10,14 @@ import (
 
 // own finds the attempt of a claim that this runner holds or held.
 func (d RunnerDoor) own(ctx context.Context, t *transition, claim string) (AttemptRow, TaskRow, error) {
-	attempt, task, err := t.Claimed(ctx, claim)
+	held, err := t.Claimed(ctx, claim)
 	if err != nil {
-		return attempt, task, orAbsent(err, "claim", claim)
+		return AttemptRow{}, TaskRow{}, err
 	}
-	if attempt.RunnerID != d.id {
-		return attempt, task, absent("claim", claim)
+	if len(held) == 0 || held[0].Attempt.RunnerID != d.id {
+		return AttemptRow{}, TaskRow{}, absent("claim", claim)
 	}
-	return attempt, task, nil
+	return held[0].Attempt, held[0].Task, nil
 }
 
 func gone(claim string) error {
@@ -27,43 +27,93 @@ func gone(claim string) error {
 // Finish says how a claim's task ended, after its process tree is dead. Saying the same again answers as the first
 // time; saying another thing is a conflict.
 func (d RunnerDoor) Finish(ctx context.Context, claimID string, r remuda.Result) error {
-	if err := validResult(r); err != nil {
-		return err
+	outcomes, err := d.FinishAll(ctx, []remuda.ClaimResult{{Claim: claimID, Result: r}})
+	return cmp.Or(err, outcomes[0])
+}
+
+// FinishAll says how several claims' tasks ended, each as Finish does. It answers what became of each; its error concerns
+// all of them.
+func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult) (outcomes []error, err error) {
+	outcomes = make([]error, len(results))
+	steps := map[int]string{} // of the results that end their claims here and now
+	for i, r := range results {
+		err := validResult(r.Result)
+		if err == nil && r.Result.External && r.Result.State == remuda.Succeeded {
+			outcomes[i] = d.leave(ctx, r.Claim, r.Result)
+			continue
+		}
+		var last string
+		if err == nil {
+			last, err = lastSteps(r.Result.Steps)
+		}
+		if outcomes[i] = err; err == nil {
+			steps[i] = last
+		}
 	}
-	if r.External && r.State == remuda.Succeeded {
-		return d.leave(ctx, claimID, r)
+	if len(steps) == 0 {
+		return outcomes, nil
 	}
-	steps, err := lastSteps(r.Steps)
-	if err != nil {
-		return fmt.Errorf("steps of claim %s: %w", claimID, err)
-	}
-	return d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
-		attempt, task, err := d.own(ctx, t, claimID)
+	err = d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
+		claims := make([]string, 0, len(steps))
+		for i := range steps {
+			claims = append(claims, results[i].Claim)
+		}
+		held, err := t.Claimed(ctx, claims...)
 		if err != nil {
 			return err
 		}
-		if !attempt.State.Live() {
-			return ended(attempt, r)
+		known := make(map[string]*Held, len(held))
+		for i := range held {
+			if held[i].Attempt.RunnerID == d.id {
+				known[held[i].Attempt.ID] = &held[i]
+			}
 		}
-		attempt.State, attempt.Reason, attempt.Detail = attemptState(r.State), r.Reason, r.Detail
-		var told []string
-		if steps != "" {
-			attempt.Steps, told = steps, []string{"steps"}
-		}
-		if err := t.end(ctx, &attempt, &task, told...); err != nil {
-			return err
-		}
-		switch {
-		case r.State == remuda.Canceled && !task.CancelRequested:
-			return t.interrupted(ctx, &attempt, &task, remuda.ReasonInfrastructure, "its runner was stopped while it ran")
-		case r.State == remuda.Failed && r.Reason == remuda.ReasonInfrastructure:
-			return t.interrupted(ctx, &attempt, &task, remuda.ReasonInfrastructure, r.Detail)
-		}
-		if r.State == remuda.Canceled {
-			return t.move(ctx, &task, r.State, "", cmp.Or(task.Detail, r.Detail)) // who wanted it says more than how it went
-		}
-		return t.move(ctx, &task, r.State, r.Reason, r.Detail)
+		return t.Together(ctx, func() error {
+			for i, r := range results {
+				last, here := steps[i]
+				if !here {
+					continue
+				}
+				one := known[r.Claim]
+				switch {
+				case one == nil:
+					outcomes[i] = absent("claim", r.Claim)
+				case !one.Attempt.State.Live():
+					outcomes[i] = ended(one.Attempt, r.Result)
+				default:
+					outcomes[i] = nil // a transition may be run again
+					if err := t.finish(ctx, one, r.Result, last); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
 	})
+	return outcomes, err
+}
+
+// finish ends a claim with its result.
+func (t *transition) finish(ctx context.Context, held *Held, r remuda.Result, steps string) error {
+	attempt, task := &held.Attempt, &held.Task
+	attempt.State, attempt.Reason, attempt.Detail = attemptState(r.State), r.Reason, r.Detail
+	var told []string
+	if steps != "" {
+		attempt.Steps, told = steps, []string{"steps"}
+	}
+	if err := t.end(ctx, attempt, task, told...); err != nil {
+		return err
+	}
+	switch {
+	case r.State == remuda.Canceled && !task.CancelRequested:
+		return t.interrupted(ctx, attempt, task, remuda.ReasonInfrastructure, "its runner was stopped while it ran")
+	case r.State == remuda.Failed && r.Reason == remuda.ReasonInfrastructure:
+		return t.interrupted(ctx, attempt, task, remuda.ReasonInfrastructure, r.Detail)
+	}
+	if r.State == remuda.Canceled {
+		return t.move(ctx, task, r.State, "", cmp.Or(task.Detail, r.Detail)) // who wanted it says more than how it went
+	}
+	return t.move(ctx, task, r.State, r.Reason, r.Detail)
 }
 
 // ended answers a Finish for a claim that has ended.

@@ -200,3 +200,43 @@ func TestAResultTellsHowTheStepsStoodAtTheEnd(t *testing.T) {
 	result.Steps = []remuda.Step{{Number: 10000}}
 	wantKind(t, h.Finish(t.Context(), claim.ID, result), remuda.Invalid)
 }
+
+func TestSeveralClaimsAreFinishedAtOnceAndEachAsByItself(t *testing.T) {
+	r := newRanch(t)
+	ctx := t.Context()
+	tasks := []string{r.submit(hello()), r.submit(hello()), r.submit(hello())}
+	h := r.register(3)
+	claims := must(t, h.Sync, ctx, remuda.Sync{Ready: true}).Claims
+	if len(claims) != 3 {
+		t.Fatalf("claims = %d, want 3", len(claims))
+	}
+	for _, claim := range claims {
+		r.begin(claim)
+	}
+	failed := remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: "exit code 1"}
+	done(t, h.Finish(ctx, claims[0].ID, succeeded))
+	results := []remuda.ClaimResult{
+		{Claim: claims[0].ID, Result: failed}, {Claim: claims[1].ID, Result: failed}, {Claim: "nobody's", Result: succeeded},
+		{Claim: claims[2].ID, Result: remuda.Result{State: "over"}}, {Claim: claims[1].ID, Result: failed},
+	}
+	for range 2 { // the answer may be lost
+		outcomes := must(t, h.FinishAll, ctx, results)
+		wantKind(t, outcomes[0], remuda.Conflict)
+		done(t, outcomes[1])
+		wantKind(t, outcomes[2], remuda.NotFound)
+		wantKind(t, outcomes[3], remuda.Invalid)
+		done(t, outcomes[4])
+	}
+	states := map[string]remuda.State{claims[0].ID: remuda.Succeeded, claims[1].ID: remuda.Failed, claims[2].ID: remuda.Running}
+	for _, id := range tasks {
+		task := r.task(id)
+		if want := states[task.Attempts[0].ID]; task.State != want {
+			t.Errorf("task %s is %s, want %s", id, task.State, want)
+		}
+	}
+	other := r.register(1)
+	wantKind(t, must(t, other.FinishAll, ctx, []remuda.ClaimResult{{Claim: claims[2].ID, Result: succeeded}, {Claim: claims[1].ID, Result: failed}})[0], remuda.NotFound)
+	if class := must(t, r.admin.ResourceClass, ctx, "acme/linux"); class.Running != 1 {
+		t.Errorf("counted are %+v", class)
+	}
+}

@@ -49,6 +49,9 @@ type Tx interface {
 	// Update writes the named columns of the row with this id.
 	Update(ctx context.Context, row Row, columns ...string) error
 	Delete(ctx context.Context, row Row) error
+	// Together runs change, which inserts and updates many rows alike; the store may write those of a table at once, in
+	// the order in which its tables were first written. What change reads has all that was written before.
+	Together(ctx context.Context, change func() error) error
 
 	// Lane finds or makes a lane.
 	Lane(ctx context.Context, key LaneKey) (LaneRow, error)
@@ -124,11 +127,11 @@ type View interface {
 	// RunnerOwners are the ids of the organizations whose classes a runner serves.
 	RunnerOwners(ctx context.Context, runner string) ([]string, error)
 	TaskView(ctx context.Context, id string) (TaskView, error)
-	// Movable is a task as far as a move needs it; Claimed a claim's attempt and its task as far as an end needs them;
+	// Movable is a task as far as a move needs it; Claimed those of these claims that there are, as far as an end needs them;
 	// Deliverable what a runner has live claims of, as far as it needs that. Most queries are one of these, and each
 	// column costs.
 	Movable(ctx context.Context, id string) (TaskRow, error)
-	Claimed(ctx context.Context, claim string) (AttemptRow, TaskRow, error)
+	Claimed(ctx context.Context, claims ...string) ([]Held, error)
 	Deliverable(ctx context.Context, runner string) ([]TaskView, error)
 	Tasks(ctx context.Context, f TaskQuery) ([]TaskView, error)
 	GroupByName(ctx context.Context, project, name string) (GroupRow, error)
@@ -173,6 +176,12 @@ type View interface {
 	EmptyGroups(ctx context.Context, after string) ([]GroupRow, error)
 	// AttemptIDs are the attempts of a task.
 	AttemptIDs(ctx context.Context, task string) ([]string, error)
+}
+
+// Held is a claim: its attempt, and its task.
+type Held struct {
+	Attempt AttemptRow
+	Task    TaskRow
 }
 
 // Span is one part of a list in descending order of id: what comes after an id.

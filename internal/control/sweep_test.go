@@ -135,7 +135,7 @@ func TestTimeInWhichNoSignCouldBeTakenDoesNotCount(t *testing.T) {
 				time.Sleep(28 * time.Second)
 				r.wantState(unbegun, remuda.Running)
 				r.wantState(begun, remuda.Running)
-				time.Sleep(4 * time.Second)
+				time.Sleep(5 * time.Second) // the sweep looks once a second, and a second may go by before it tries to write
 				r.wantState(unbegun, remuda.Queued)
 				time.Sleep(9 * time.Minute)
 				r.wantState(begun, remuda.Running)

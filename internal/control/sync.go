@@ -239,14 +239,20 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 		if s.syncs {
 			s.runner.SilentAt = t.now.after(busySilentAfter)
 		}
-		for _, task := range tasks {
-			attempt, err := t.lease(ctx, &task, &s.runner)
-			if err != nil {
-				return err
+		err = t.Together(ctx, func() error {
+			for _, task := range tasks {
+				attempt, err := t.lease(ctx, &task, &s.runner)
+				if err != nil {
+					return err
+				}
+				s.live = append(s.live, attempt)
+				s.given = true
+				s.room--
 			}
-			s.live = append(s.live, attempt)
-			s.given = true
-			s.room--
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		t.wake(runnerTopic(s.runner.ID), everyone) // its newest sync delivers these, should it not be the one that claims
 		if !s.takes() {

@@ -76,6 +76,39 @@ func finishClaim(ctx context.Context, in *finishClaimInput) (nothing, error) {
 	return nothing{}, in.door.Finish(ctx, in.Claim, in.Body)
 }
 
+type finishClaimsInput struct {
+	byRunner
+	Runner string `path:"runner" doc:"The runner's id"`
+	Body   claimResults
+}
+
+// claimResults are the ends of several claims.
+type claimResults struct {
+	_       struct{}             `json:"-" additionalProperties:"true"`
+	Results []remuda.ClaimResult `json:"results" minItems:"1" maxItems:"64"`
+}
+
+// finished says which of several claims were not.
+type finished struct {
+	Refused []remuda.Refused `json:"refused" doc:"What was not finished, and why; all others were"`
+}
+
+func finishClaims(ctx context.Context, in *finishClaimsInput) (finished, error) {
+	outcomes, err := in.door.FinishAll(ctx, in.Body.Results)
+	answer := finished{Refused: []remuda.Refused{}}
+	for i, outcome := range outcomes {
+		switch {
+		case outcome == nil:
+		case remuda.KindOf(outcome) == remuda.Internal:
+			err = outcome // repeating all is harmless
+		default:
+			known := failed(ctx, outcome)
+			answer.Refused = append(answer.Refused, remuda.Refused{Claim: in.Body.Results[i].Claim, Kind: known.Kind, Detail: known.Detail})
+		}
+	}
+	return answer, err
+}
+
 type returnClaimInput struct {
 	byRunner
 	Claim string `path:"claim" doc:"The claim's id"`

@@ -72,6 +72,7 @@ func addRoutes(s *Server) {
 	forTask(s, "GET "+v1+"/claims/{claim}/steps/{step}/output", "show-stream", showStream)
 	forTask(s, "POST "+v1+"/claims/{claim}/steps/{step}/output", "append-output", appendOutput, large)
 	forTask(s, "POST "+v1+"/claims/{claim}/steps/{step}/output/close", "close-stream", closeStream)
+	forRunner(s, "POST "+v1+"/runners/{runner}/finish", "finish-claims", finishClaims, large)
 	forRunner(s, "POST "+v1+"/claims/{claim}/finish", "finish-claim", finishClaim)
 	forRunner(s, "POST "+v1+"/claims/{claim}/return", "return-claim", returnClaim)
 

@@ -159,8 +159,9 @@ var texts = map[string]text{
 	"show-run-token":  {tag: "claims", summary: "Read by what others may report of a run", description: "Of a run whose version is asynchronous: what it sets going says how it ended. 403 for others."},
 	"report-run":      {tag: "claims", summary: "Say what a run planned, did and gives", description: "Each call replaces what it carries; what it does not carry stays.", example: `{"changes": true, "outputs": {"address": {"type": "string", "value": "10.0.0.7"}}}`},
 
-	"finish-claim": {tag: "claims", summary: "Say how a task ended", description: "By the runner, when the process tree is dead and the folder clean. Repeated with the same result it answers as the first time; another result is a conflict.", example: `{"state": "succeeded"}`},
-	"return-claim": {tag: "claims", summary: "Hand a claim back", description: "The runner could not carry it out, which says nothing about the task: it is queued again, or fails when its attempts are used up.", example: `{"detail": "the disk is full"}`},
+	"finish-claim":  {tag: "claims", summary: "Say how a task ended", description: "By the runner, when the process tree is dead and the folder clean. Repeated with the same result it answers as the first time; another result is a conflict.", example: `{"state": "succeeded"}`},
+	"finish-claims": {tag: "claims", summary: "Say how several tasks ended", description: "Each as if it were said by itself; what is refused of them is named in the answer. A runner whose tasks end faster than one call after the other could say so sends those that wait together.", example: `{"results": [{"claim": "0199e1a0-0000-7000-8000-00000000000a", "result": {"state": "succeeded"}}]}`},
+	"return-claim":  {tag: "claims", summary: "Hand a claim back", description: "The runner could not carry it out, which says nothing about the task: it is queued again, or fails when its attempts are used up.", example: `{"detail": "the disk is full"}`},
 
 	"whoami":       {tag: "instance", summary: "Tell who the token acts for"},
 	"version":      {tag: "instance", summary: "Tell which version runs here"},

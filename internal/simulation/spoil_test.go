@@ -72,17 +72,19 @@ func (v spoiledView) Attempt(ctx context.Context, id string) (control.AttemptVie
 }
 
 // Claimed is spoiled as both of what it reads.
-func (v spoiledView) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
-	a, t, err := v.View.Claimed(ctx, claim)
-	if err == nil && v.s.attempt != nil {
-		view := control.AttemptView{AttemptRow: a}
-		v.s.attempt(ctx, &view)
-		a = view.AttemptRow
+func (v spoiledView) Claimed(ctx context.Context, claims ...string) ([]control.Held, error) {
+	held, err := v.View.Claimed(ctx, claims...)
+	for i := range held {
+		if v.s.attempt != nil {
+			view := control.AttemptView{AttemptRow: held[i].Attempt}
+			v.s.attempt(ctx, &view)
+			held[i].Attempt = view.AttemptRow
+		}
+		if v.s.movable != nil {
+			v.s.movable(&held[i].Task)
+		}
 	}
-	if err == nil && v.s.movable != nil {
-		v.s.movable(&t)
-	}
-	return a, t, err
+	return held, err
 }
 
 // Get is spoiled for runners.
@@ -183,8 +185,8 @@ func (t spoiledTx) Attempt(ctx context.Context, id string) (control.AttemptView,
 }
 
 // Claimed is spoiled.
-func (t spoiledTx) Claimed(ctx context.Context, claim string) (control.AttemptRow, control.TaskRow, error) {
-	return t.v.Claimed(ctx, claim)
+func (t spoiledTx) Claimed(ctx context.Context, claims ...string) ([]control.Held, error) {
+	return t.v.Claimed(ctx, claims...)
 }
 
 // Get is spoiled.

@@ -194,7 +194,7 @@ func (q *query) chunksFrom(into *[]chunkRow, attempt string, step *int, moved, o
 func (s *outputs) fetchAll(ctx context.Context, spans []span) ([]remuda.Chunk, error) {
 	var chunks []remuda.Chunk
 	for len(spans) > 0 {
-		run := together(spans)
+		run := nearby(spans)
 		found, err := s.fetchRun(ctx, spans[:run])
 		if err != nil {
 			return chunks, err
@@ -207,8 +207,8 @@ func (s *outputs) fetchAll(ctx context.Context, spans []span) ([]remuda.Chunk, e
 // near is how many bytes of an object are rather read and thrown away than asked for apart.
 const near = 64 << 10
 
-// together counts how many spans, from the first on, one look into the bucket reads.
-func together(spans []span) int {
+// nearby counts how many spans, from the first on, one look into the bucket reads.
+func nearby(spans []span) int {
 	for i := 1; i < len(spans); i++ {
 		last := spans[i-1]
 		if spans[i].object != last.object || spans[i].object == "" || spans[i].at-last.at-last.stored > near {

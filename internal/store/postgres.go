@@ -18,6 +18,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/together"
 )
 
 // The bounds that keep one replica that hangs from blocking the others. An address may set others.
@@ -39,7 +40,7 @@ type postgres struct {
 	shift   int64        // added to the numbers of events
 	settled atomic.Int64 // the newest event that is known to be durable
 
-	company  company
+	together *together.Group[beside]
 	claimers chan struct{} // holds one for each claim under way: those that wait for each other leave connections to others
 	claimed  atomic.Int64  // when a task was claimed last, in nanoseconds
 }
@@ -109,7 +110,7 @@ func openPostgres(ctx context.Context, address string) (*postgres, error) {
 	p := &postgres{
 		pool: pool, shift: shift, claimers: make(chan struct{}, max(2, config.MaxConns/4)), flusher: startFlusher(config.ConnConfig), wakeups: startWakeups(config.ConnConfig),
 	}
-	p.company.free = max(2, int(config.MaxConns)/4)
+	p.together = together.New(max(2, int(config.MaxConns)/4), mostTogether, p.carryOutAll)
 	p.known.New = func() any { return newPostgresKnown() }
 	if _, err := p.flusher.ready(ctx); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -130,7 +131,7 @@ var errAlone = errors.New("to be run alone")
 // carryOut runs a transition. One that goes on beside others may be carried out together with some of them.
 func (p *postgres) carryOut(ctx context.Context, scope control.Scope, change func(*query) error) error {
 	if scope == control.Beside && ctx.Err() == nil {
-		return p.accompanied(ctx, change)
+		return p.together.Do(ctx, beside{ctx, change})
 	}
 	return p.repeat(ctx, scope, change)
 }
@@ -191,12 +192,12 @@ func (p *postgres) transact(ctx context.Context, scope control.Scope, change fun
 	defer p.known.Put(known)
 	beside := scope != control.Alone
 	s := &postgresSession{store: p, conn: conn.Conn(), ctx: within, known: known, defers: beside, locks: beside}
-	s.add(false, "begin", nil)
+	s.add(0, "begin", nil)
 	switch scope {
 	case control.Alone:
-		s.add(false, "select pg_advisory_xact_lock($1)", []any{int64(lockHouse)})
+		s.add(0, "select pg_advisory_xact_lock($1)", []any{int64(lockHouse)})
 	case control.Beside, control.Claiming:
-		s.add(false, "select pg_advisory_xact_lock_shared($1)", []any{int64(lockHouse)})
+		s.add(0, "select pg_advisory_xact_lock_shared($1)", []any{int64(lockHouse)})
 	}
 	q := &query{ctx: within, session: s, shapes: known.shapes, postgres: s}
 	if err := protect(change, q); err != nil {
@@ -222,7 +223,7 @@ func (s *postgresSession) commit(q *query) error {
 	if !s.sent && !s.changed {
 		return nil // nothing was asked for
 	}
-	s.add(false, "commit", nil)
+	s.add(0, "commit", nil)
 	err := s.send(nil)
 	if err != nil && s.conn.IsClosed() {
 		return unknown(err)
@@ -253,7 +254,7 @@ func (p *postgres) look(ctx context.Context, look func(*query) error) error {
 	defer cancel()
 	known := p.known.Get().(*postgresKnown)
 	s := &postgresSession{store: p, conn: conn.Conn(), ctx: within, known: known}
-	s.add(false, "begin isolation level repeatable read, read only", nil)
+	s.add(0, "begin isolation level repeatable read, read only", nil)
 	err = look(&query{ctx: ctx, session: s, shapes: known.shapes, postgres: s})
 	s.rollback()
 	p.known.Put(known)
@@ -307,7 +308,7 @@ func (p *postgres) isClaiming() bool {
 func (s *postgresSession) claim() {
 	if !s.claims {
 		s.claims = true
-		s.add(false, "select pg_advisory_xact_lock($1)", []any{int64(lockClaims)})
+		s.add(0, "select pg_advisory_xact_lock($1)", []any{int64(lockClaims)})
 	}
 }
 

@@ -20,15 +20,15 @@ type postgresSession struct {
 	ctx     context.Context // of the whole transaction; it has a deadline
 	known   *postgresKnown
 	queue   *pgx.Batch
-	checks  []bool // of queue: it must change a row
-	sent    bool   // the transaction may have begun over there
-	defers  bool   // what can wait for its answer waits
-	locks   bool   // what is read in order to change it is locked
-	claims  bool   // no other claim is decided until the end
-	events  int64  // written so far
-	shown   int64  // the newest event that was read
-	changed bool   // something is to be made durable
-	failed  bool   // a statement did: the transaction is of no more use
+	checks  []int64 // of queue: how many rows it changes at least
+	sent    bool    // the transaction may have begun over there
+	defers  bool    // what can wait for its answer waits
+	locks   bool    // what is read in order to change it is locked
+	claims  bool    // no other claim is decided until the end
+	events  int64   // written so far
+	shown   int64   // the newest event that was read
+	changed bool    // something is to be made durable
+	failed  bool    // a statement did: the transaction is of no more use
 }
 
 // postgresKnown is what one transaction leaves for the next.
@@ -42,18 +42,18 @@ func newPostgresKnown() *postgresKnown {
 }
 
 // add puts a statement behind those that wait.
-func (s *postgresSession) add(must bool, text string, args []any) {
+func (s *postgresSession) add(least int64, text string, args []any) {
 	if s.queue == nil {
 		s.queue = &pgx.Batch{}
 	}
 	s.queue.Queue(text, args...)
-	s.checks = append(s.checks, must)
+	s.checks = append(s.checks, least)
 }
 
 // later lets a change wait.
-func (s *postgresSession) later(must bool, text string, args []any) {
+func (s *postgresSession) later(least int64, text string, args []any) {
 	s.changed = true
-	s.add(must, text, args)
+	s.add(least, text, args)
 }
 
 // send sends all that waits, and has last read the answer to the last of it.
@@ -81,7 +81,7 @@ func (s *postgresSession) send(last func(pgx.BatchResults) error) (err error) {
 		if err != nil {
 			return postgresKinded(err, texts[i].SQL)
 		}
-		missing = missing || checks[i] && tag.RowsAffected() == 0
+		missing = missing || tag.RowsAffected() < checks[i]
 	}
 	if missing {
 		return remuda.NotFound
@@ -93,7 +93,7 @@ func (s *postgresSession) send(last func(pgx.BatchResults) error) (err error) {
 }
 
 func (s *postgresSession) execute(text string, args []any) (changed int64, err error) {
-	s.later(false, text, args)
+	s.later(0, text, args)
 	err = s.send(func(results pgx.BatchResults) error {
 		tag, err := results.Exec()
 		changed = tag.RowsAffected()
@@ -122,7 +122,7 @@ func (s *postgresSession) first(into any, shapes shapes, text string, args []any
 
 // ask sends a query with all that waits, and has take read its rows.
 func (s *postgresSession) ask(text string, args []any, take func(rows pgx.Rows, columns func() ([]string, error)) error) error {
-	s.add(false, text, args)
+	s.add(0, text, args)
 	return s.send(func(results pgx.BatchResults) error {
 		rows, err := results.Query()
 		if err != nil {
@@ -159,13 +159,27 @@ const perTransaction = 1 << 16
 // number inserts an event. Its id has the number of its transaction before its place in it: by that, a reader tells
 // which ids are still to come.
 func (s *postgresSession) number(text string, values []any) error {
-	if s.events++; s.events >= perTransaction {
-		return remuda.Fail(remuda.Invalid, fmt.Sprintf("one change writes at most %d events", perTransaction))
+	next, err := s.nextNumber()
+	if err != nil {
+		return err
 	}
 	text = strings.Replace(text, ") values (", ", id) values (", 1)
-	text = strings.TrimSuffix(text, ")") + fmt.Sprintf(", cast(cast(pg_current_xact_id() as text) as bigint) * %d + $%d)", perTransaction, len(values)+1)
-	s.later(false, text, append(values, s.store.shift+s.events))
+	text = strings.TrimSuffix(text, ")") + fmt.Sprintf(", %s)", numberOf(fmt.Sprintf("$%d", len(values)+1)))
+	s.later(0, text, append(values, next))
 	return nil
+}
+
+// nextNumber is the place of the next event in its transaction.
+func (s *postgresSession) nextNumber() (int64, error) {
+	if s.events++; s.events >= perTransaction {
+		return 0, remuda.Fail(remuda.Invalid, fmt.Sprintf("one change writes at most %d events", perTransaction))
+	}
+	return s.store.shift + s.events, nil
+}
+
+// numberOf is the id of the event with a place in this transaction.
+func numberOf(place string) string {
+	return fmt.Sprintf("cast(cast(pg_current_xact_id() as text) as bigint) * %d + %s", perTransaction, place)
 }
 
 // unsettled is, but for their shift, what the ids of events of transactions begin with that may not have ended.

@@ -25,6 +25,8 @@ type query struct {
 	changes  int              // what was done so far that cannot be taken back but with the whole transaction
 
 	accompanied bool // other changes are carried out in the same transaction
+
+	alike *alike // rows to write that are gathered; nil outside of Together
 }
 
 // session runs statements on one connection.
@@ -36,6 +38,9 @@ type session interface {
 
 // exec is for statements that answer no rows; it tells how many they changed.
 func (q *query) exec(text string, args ...any) (int64, error) {
+	if err := q.writeAlike(); err != nil {
+		return 0, err
+	}
 	q.changes++
 	return q.execute(text, args)
 }
@@ -50,6 +55,9 @@ func (q *query) all(into any, text string, args ...any) error {
 
 // rows is all of a text that goes by nothing that is counted.
 func (q *query) rows(into any, text string, args ...any) error {
+	if err := q.writeAlike(); err != nil {
+		return err
+	}
 	return q.collect(q.ctx, into, q.shapes, text, args)
 }
 
@@ -63,6 +71,9 @@ func (q *query) one(into any, text string, args ...any) error {
 
 // row is one of a text that goes by nothing that is counted.
 func (q *query) row(into any, text string, args ...any) error {
+	if err := q.writeAlike(); err != nil {
+		return err
+	}
 	found, err := q.first(into, q.shapes, text, args)
 	if err == nil && !found {
 		return remuda.NotFound
@@ -74,13 +85,25 @@ func (q *query) row(into any, text string, args ...any) error {
 // that comes after it. PostgreSQL is sent it together with the next one that has an answer, so an error may come as
 // late as the transaction's own. When it must change a row and does not, that is remuda.NotFound.
 func (q *query) later(must bool, text string, args ...any) error {
+	if err := q.writeAlike(); err != nil {
+		return err
+	}
+	least := int64(0)
+	if must {
+		least = 1
+	}
+	return q.put(least, text, args)
+}
+
+// put is later of a statement that must change so many rows.
+func (q *query) put(least int64, text string, args []any) error {
 	if q.postgres != nil && q.postgres.defers {
 		q.changes++
-		q.postgres.later(must, text, args)
+		q.postgres.later(least, text, args)
 		return nil
 	}
 	n, err := q.exec(text, args...)
-	if err == nil && must && n == 0 {
+	if err == nil && n < least {
 		return remuda.NotFound
 	}
 	return err

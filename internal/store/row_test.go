@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -14,6 +16,7 @@ func rowFacts() []fact {
 	return []fact{
 		{"a row is read as it was inserted", rowsAreReadAsInserted},
 		{"an update writes the named columns and no other", updatesWriteNamedColumns},
+		{"rows that are written together are as each by itself", togetherIsAsApart},
 		{"what is absent is not found", absentIsNotFound},
 		{"what is taken is a conflict", takenIsAConflict},
 		{"what is referred to is not deleted", referredToIsNotDeleted},
@@ -136,10 +139,9 @@ func absentIsNotFound(t *testing.T, s control.Store) {
 	missing(t, s, func(v control.View) (control.RunnerRow, error) { return v.RunnerByTokenHash(ctx, []byte(id)) })
 	missing(t, s, func(v control.View) (control.TaskView, error) { return v.TaskView(ctx, id) })
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, id) })
-	missing(t, s, func(v control.View) (control.TaskRow, error) {
-		_, task, err := v.Claimed(ctx, id)
-		return task, err
-	})
+	if held := read(t, s, func(v control.View) ([]control.Held, error) { return v.Claimed(ctx, id, newID()) }); len(held) != 0 {
+		t.Errorf("claims that there are not: %+v", held)
+	}
 	missing(t, s, func(v control.View) (control.AttemptView, error) { return v.Attempt(ctx, id) })
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, nil, nil) })
 	missing(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, []string{id}, nil) })
@@ -197,5 +199,75 @@ func aClassTakesAlong(t *testing.T, s control.Store) {
 	allowed := read(t, s, func(v control.View) ([]control.OrganizationRow, error) { return v.ClassAccess(t.Context(), w.class.ID) })
 	if len(served)+len(allowed) != 0 {
 		t.Errorf("left are %v and %v", served, allowed)
+	}
+}
+
+func togetherIsAsApart(t *testing.T, s control.Store) {
+	ctx, w := t.Context(), newTown(t, s)
+	var tasks []control.TaskRow
+	var attempts []control.AttemptRow
+	for i := range 3 {
+		task := w.queue(t, nil)
+		tasks = append(tasks, task)
+		attempts = append(attempts, control.AttemptRow{
+			ID: newID(), TaskID: task.ID, Number: i + 1, RunnerID: w.runner.ID, State: remuda.AttemptBegun, Reason: remuda.ReasonLost,
+			Detail: "d, \"quoted\" {and} \\", Steps: "[]", LostAfter: 1, ClaimedAt: 2, BegunAt: 3, EndedAt: control.Micros(i), LastSignAt: 5,
+		})
+	}
+	last := lastEvent(t, s)
+	err := s.Write(ctx, control.Beside, func(tx control.Tx) error {
+		err := tx.Together(ctx, func() error {
+			for i := range tasks {
+				tasks[i].Detail, tasks[i].CancelRequested, tasks[i].StartedAt = attempts[i].ID, true, control.Micros(i)
+				err := errors.Join(
+					tx.Insert(ctx, &attempts[i]),
+					tx.Update(ctx, &tasks[i], "detail", "cancel_requested", "started_at"),
+					tx.Insert(ctx, &control.EventRow{Type: "task.x", OrganizationID: w.organization.ID, Subject: tasks[i].ID, At: 1}))
+				if err != nil {
+					return err
+				}
+			}
+			seen, err := tx.Movable(ctx, tasks[2].ID)
+			if err == nil && seen.Detail != attempts[2].ID {
+				err = fmt.Errorf("what was written before is read as %+v", seen)
+			}
+			tasks[0].Name = "renamed"
+			return errors.Join(err, tx.Update(ctx, &tasks[0], "name"))
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range tasks {
+		var attempt control.AttemptRow
+		task := control.TaskRow{}
+		err := s.Read(ctx, func(v control.View) error {
+			return errors.Join(v.Get(ctx, &attempt, attempts[i].ID), v.Get(ctx, &task, tasks[i].ID))
+		})
+		if diff := cmp.Diff(attempts[i], attempt) + cmp.Diff(tasks[i], task); err != nil || diff != "" {
+			t.Error(err, diff)
+		}
+	}
+	events := read(t, s, func(v control.View) ([]control.EventView, error) {
+		return v.Events(ctx, control.EventFilter{After: last, Limit: 10}, w.organization.ID)
+	})
+	var subjects []string
+	for _, event := range events {
+		subjects = append(subjects, event.Subject)
+	}
+	if want := []string{tasks[0].ID, tasks[1].ID, tasks[2].ID}; !reflect.DeepEqual(subjects, want) {
+		t.Errorf("the events are of %v, want %v", subjects, want)
+	}
+
+	absent := control.TaskRow{ID: newID()}
+	wantKind(t, s.Write(ctx, control.Alone, func(tx control.Tx) error {
+		return tx.Together(ctx, func() error {
+			tasks[1].Detail = "not to be seen"
+			return errors.Join(tx.Update(ctx, &tasks[1], "detail"), tx.Update(ctx, &absent, "detail"))
+		})
+	}), remuda.NotFound)
+	if seen := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, tasks[1].ID) }); seen.Detail != attempts[1].ID {
+		t.Errorf("of a change that failed is left %q", seen.Detail)
 	}
 }

@@ -83,20 +83,33 @@ type claimed struct {
 	LastSignAt control.Micros      `db:"claim_last_sign_at"`
 }
 
-func (v view) Claimed(_ context.Context, claim string) (attempt control.AttemptRow, task control.TaskRow, err error) {
-	var row claimed
-	if err := v.row(&row, v.locked(claimedTask, " of t, a"), claim); err != nil {
-		return attempt, task, err
+func (r claimed) split() control.Held {
+	return control.Held{Task: r.TaskRow, Attempt: control.AttemptRow{
+		ID: r.ClaimID, TaskID: r.ID, RunnerID: r.RunnerID, State: r.ClaimState, Reason: r.Why, Detail: r.Said,
+		BegunAt: r.BegunAt, EndedAt: r.OverAt, LastSignAt: r.LastSignAt,
+	}}
+}
+
+func (v view) Claimed(_ context.Context, claims ...string) (held []control.Held, err error) {
+	var rows []claimed
+	if v.postgres != nil && len(claims) > 1 {
+		err = v.rows(&rows, v.locked(claimedTask+` = any($1) order by t.id`, " of t, a"), claims)
+	} else {
+		for _, claim := range claims {
+			if err = v.rows(&rows, v.locked(claimedTask+` = $1`, " of t, a"), claim); err != nil {
+				break
+			}
+		}
 	}
-	return control.AttemptRow{
-		ID: row.ClaimID, TaskID: row.ID, RunnerID: row.RunnerID, State: row.ClaimState, Reason: row.Why, Detail: row.Said,
-		BegunAt: row.BegunAt, EndedAt: row.OverAt, LastSignAt: row.LastSignAt,
-	}, row.TaskRow, nil
+	for _, row := range rows {
+		held = append(held, row.split())
+	}
+	return held, err
 }
 
 const claimedTask = `select ` + movable + `, a.id as claim_id, a.runner_id as claim_runner_id, a.state as claim_state, a.reason as claim_reason,
 	a.detail as claim_detail, a.begun_at as claim_begun_at, a.ended_at as claim_ended_at, a.last_sign_at as claim_last_sign_at
-	from attempts a join tasks t on t.id = a.task_id where a.id = $1`
+	from attempts a join tasks t on t.id = a.task_id where a.id`
 
 func (v view) Waiting(_ context.Context, organization string) (rows []control.LaneKey, err error) {
 	var c conditions

@@ -103,12 +103,19 @@ func partsAreAsTheWhole(t *testing.T, s control.Store) {
 	} {
 		var task control.TaskRow
 		attempt := read(t, s, func(v control.View) (attempt control.AttemptRow, err error) {
-			attempt, task, err = v.Claimed(ctx, id)
+			held, err := v.Claimed(ctx, id)
+			if err == nil && len(held) == 1 {
+				attempt, task = held[0].Attempt, held[0].Task
+			}
 			return attempt, err
 		})
 		if diff := cmp.Diff(want, attempt) + cmp.Diff(move, task); diff != "" {
 			t.Error(diff)
 		}
+	}
+	both := read(t, s, func(v control.View) ([]control.Held, error) { return v.Claimed(ctx, ended, newID(), claim) })
+	if len(both) != 2 || both[0].Task.ID != row.ID || both[0].Attempt.ID == both[1].Attempt.ID {
+		t.Errorf("of two claims that there are and one that there is not, it answers %+v", both)
 	}
 	movable := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, row.ID) })
 	next := read(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, []string{w.class.ID}, nil) })

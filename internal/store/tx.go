@@ -11,6 +11,9 @@ import (
 type tx struct{ view }
 
 func (t tx) Insert(_ context.Context, row control.Row) error {
+	if gathered, err := t.withAlike(row, true, nil); gathered || err != nil {
+		return err
+	}
 	text, values := t.shapes.inserting(row)
 	if numbered(row) && t.postgres != nil {
 		t.changes++
@@ -20,6 +23,9 @@ func (t tx) Insert(_ context.Context, row control.Row) error {
 }
 
 func (t tx) Update(_ context.Context, row control.Row, columns ...string) error {
+	if gathered, err := t.withAlike(row, false, columns); gathered || err != nil {
+		return err
+	}
 	text, values, err := t.shapes.updating(row, columns)
 	if err != nil {
 		return err
