@@ -45,7 +45,7 @@ type end struct {
 
 // Tasks of a busy runner end faster than one call after the other says so: those that wait for a call go together.
 const (
-	endsAtOnce   = 2
+	endsAtOnce   = 1
 	endsTogether = 64
 )
 

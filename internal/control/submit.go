@@ -326,14 +326,20 @@ func (t *transition) enqueue(ctx context.Context, task TaskRow, key LaneKey, n i
 		return err
 	}
 	task.LaneID = lane.ID
-	for i := range n {
-		task.ID, task.Index = newID(), i
-		if err := t.Insert(ctx, &task); err != nil {
-			return err
+	err = t.Together(ctx, func() error {
+		for i := range n {
+			task.ID, task.Index = newID(), i
+			if err := t.Insert(ctx, &task); err != nil {
+				return err
+			}
+			if err := t.event(ctx, "task.queued", task.OrganizationID, task.ID, ""); err != nil {
+				return err
+			}
 		}
-		if err := t.event(ctx, "task.queued", task.OrganizationID, task.ID, ""); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	t.wake(workTopic(task.ClassID, task.Capabilities), n)
 	return t.Count(ctx, task, n, 0)

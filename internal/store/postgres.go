@@ -77,8 +77,11 @@ func postgresConfig(address string) (*pgxpool.Config, error) {
 		"application_name":                    "remuda",
 		"statement_timeout":                   milliseconds(statementWithin),
 		"idle_in_transaction_session_timeout": milliseconds(idleWithin),
-		// Every statement finds a few rows by an index: to plan it anew for its arguments costs more than to run it.
+		// Every statement finds a few rows by an index: to plan it anew for its arguments costs more than to run it. A plan
+		// that was made while a table was new and empty would read it whole, for as long as nothing analyzes it.
 		"plan_cache_mode":         "force_generic_plan",
+		"enable_seqscan":          "off",
+		"jit":                     "off",
 		"tcp_keepalives_idle":     "10",
 		"tcp_keepalives_interval": "5",
 		"tcp_keepalives_count":    "3",

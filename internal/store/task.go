@@ -93,7 +93,7 @@ func (r claimed) split() control.Held {
 func (v view) Claimed(_ context.Context, claims ...string) (held []control.Held, err error) {
 	var rows []claimed
 	if v.postgres != nil && len(claims) > 1 {
-		err = v.rows(&rows, v.locked(claimedTask+` = any($1) order by t.id`, " of t, a"), claims)
+		err = v.rows(&rows, v.locked(claimedTask+` = any($1)`, " of t, a"), claims)
 	} else {
 		for _, claim := range claims {
 			if err = v.rows(&rows, v.locked(claimedTask+` = $1`, " of t, a"), claim); err != nil {
