@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/remuda-dev/remuda"
@@ -68,7 +69,8 @@ func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult)
 				known[held[i].Attempt.ID] = &held[i]
 			}
 		}
-		return t.Together(ctx, func() error {
+		taken := false
+		err = t.Together(ctx, func() error {
 			for i, r := range results {
 				last, here := steps[i]
 				if !here {
@@ -86,12 +88,23 @@ func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult)
 						return err
 					}
 				}
+				taken = taken || outcomes[i] == nil
 			}
 			return nil
 		})
+		if err == nil && !taken {
+			return errRefused
+		}
+		return err
 	})
+	if errors.Is(err, errRefused) {
+		err = nil
+	}
 	return outcomes, err
 }
+
+// errRefused says that of several things none was done, and that there is nothing to keep.
+var errRefused = errors.New("all were refused")
 
 // finish ends a claim with its result.
 func (t *transition) finish(ctx context.Context, held *Held, r remuda.Result, steps string) error {

@@ -227,6 +227,7 @@ func (p *Plane) sign(ctx context.Context, a AttemptView) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchTime)
 	defer cancel()
 	err := p.store.Write(ctx, Beside, func(tx Tx) error { return tx.Sign(ctx, a.RunnerID, []string{a.ID}, now) })
+	p.noteStore("tasks", err)
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("write down a sign of life", "claim", a.ID, "err", err)
 	}
