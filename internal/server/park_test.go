@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -230,9 +231,13 @@ func TestAParkedConnectionMayBeOfTLS(t *testing.T) {
 		answered := w.syncing(t.Context(), m)
 		until(t, "it is parked", func() bool { return w.server.syncs.taken() == 1 })
 		w.want(201, "POST", v1+"/tasks", w.admin, helloJob)
-		if answer := <-answered; answer.status != 200 {
+		answer := <-answered
+		var given remuda.SyncAnswer
+		if err := json.Unmarshal(answer.body, &given); err != nil || len(given.Claims) != 1 {
 			t.Fatalf("it is answered %s", answer)
 		}
+		// Else the next one is answered at once.
+		w.want(204, "POST", v1+"/claims/"+given.Claims[0].ID+"/finish", m.token, `{"state": "failed", "reason": "config"}`)
 	}
 	w.http.CloseIdleConnections()
 	if err := end(); err != nil {
