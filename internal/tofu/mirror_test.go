@@ -112,6 +112,13 @@ func (w *mirror) download(out http.ResponseWriter, in *http.Request, name string
 	}
 }
 
+// will has it behave otherwise from now on.
+func (w *mirror) will(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
 // once holds that each archive that was asked for was given once, and these were.
 func (w *mirror) once(names ...string) {
 	w.t.Helper()
@@ -165,9 +172,7 @@ func TestFirstRunsAtOnceOfAModuleWithoutALockFileDownloadItsProviderOnce(t *test
 			m.atOnce(4, version, map[string]string{"main.tf": withProof})
 			w.once(proofArchive)
 			// What is published later is downloaded by who comes then: once.
-			w.mu.Lock()
-			w.extra = true
-			w.mu.Unlock()
+			w.will(func() { w.extra = true })
 			m.shed = openShed(t, m.dir, w.installation()) // as when the runner is started anew
 			m.atOnce(4, version, map[string]string{"main.tf": withProof})
 			w.once(proofArchive, "registry.example.test/remuda/proof/0.2.0.zip")
@@ -181,7 +186,7 @@ func TestWhatModulesOfAModuleNeedIsDownloadedOnce(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			program(t, version)
 			w, m := newMirror(t)
-			w.extra = true
+			w.will(func() { w.extra = true })
 			m.atOnce(3, version, map[string]string{
 				"main.tf": `module "inner" { source = "./inner" }`,
 				"versions.tf.json": `{"terraform": {"required_providers": {
@@ -209,7 +214,7 @@ func TestATruncatedProviderIsRefusedAndFetchedAgain(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			program(t, version)
 			w, m := newMirror(t)
-			w.breaks = 1
+			w.will(func() { w.breaks = 1 })
 			m.atOnce(3, version, map[string]string{"main.tf": withProof})
 			w.once(proofArchive)
 			if asked := w.asked[proofArchive]; asked != 2 {
@@ -221,7 +226,7 @@ func TestATruncatedProviderIsRefusedAndFetchedAgain(t *testing.T) {
 
 func TestARunThatIsAbortedWhileItsProviderComesLetsTheNextGoOn(t *testing.T) {
 	w, m := newMirror(t)
-	w.stalls = 1
+	w.will(func() { w.stalls = 1 })
 	module := map[string]string{"main.tf": withProof}
 	ctx, abort := context.WithCancel(t.Context())
 	aborted := make(chan error, 1)
@@ -263,7 +268,7 @@ func holdTurn() error {
 
 func TestARunnerThatIsKilledWhileAProviderComesLetsTheNextGoOn(t *testing.T) {
 	w, m := newMirror(t)
-	w.stalls = 1
+	w.will(func() { w.stalls = 1 })
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
