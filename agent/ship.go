@@ -57,11 +57,15 @@ func (s *sender) run(ctx context.Context) error {
 	for !s.held.Closed {
 		before := s.held.Length
 		err := s.pass(ctx)
+		if err == nil && s.held.Length == 0 {
+			return nil
+		}
+		if err == nil && !s.held.Closed {
+			err = s.close(ctx)
+		}
 		switch {
 		case err != nil && !errors.Is(err, errAstray):
 			return fmt.Errorf("send the output of step %d: %w", s.step, err)
-		case err == nil && s.held.Length == 0:
-			return nil
 		case s.held.Closed || s.held.Length > before:
 			continue
 		}
@@ -74,7 +78,7 @@ func (s *sender) run(ctx context.Context) error {
 	return nil
 }
 
-// pass sends from s.held on until the stream is closed or turns out to be elsewhere. One goroutine reads and filters
+// pass sends from s.held on until all is sent, or the stream is closed or turns out to be elsewhere. One goroutine reads and filters
 // while the other waits for an answer.
 func (s *sender) pass(ctx context.Context) error {
 	group, both := errgroup.WithContext(ctx)
@@ -85,13 +89,7 @@ func (s *sender) pass(ctx context.Context) error {
 		return s.produce(both, start, chunks)
 	})
 	group.Go(func() error { return s.consume(both, chunks) })
-	if err := group.Wait(); err != nil {
-		return err // of the two, the one that ended the other
-	}
-	if s.held.Closed || s.held.Length == 0 {
-		return nil
-	}
-	return s.close(ctx)
+	return group.Wait() // of the two errors, that of the one that ended the other
 }
 
 // produce reads the spool from start on and hands over what may be shown of it, until it has ended.

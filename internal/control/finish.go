@@ -55,43 +55,7 @@ func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult)
 		return outcomes, nil
 	}
 	err = d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
-		claims := make([]string, 0, len(steps))
-		for i := range steps {
-			claims = append(claims, results[i].Claim)
-		}
-		held, err := t.Claimed(ctx, claims...)
-		if err != nil {
-			return err
-		}
-		known := make(map[string]*Held, len(held))
-		for i := range held {
-			if held[i].Attempt.RunnerID == d.id {
-				known[held[i].Attempt.ID] = &held[i]
-			}
-		}
-		taken := false
-		err = t.Together(ctx, func() error {
-			for i, r := range results {
-				last, here := steps[i]
-				if !here {
-					continue
-				}
-				one := known[r.Claim]
-				switch {
-				case one == nil:
-					outcomes[i] = absent("claim", r.Claim)
-				case !one.Attempt.State.Live():
-					outcomes[i] = ended(one.Attempt, r.Result)
-				default:
-					outcomes[i] = nil // a transition may be run again
-					if err := t.finish(ctx, one, r.Result, last); err != nil {
-						return err
-					}
-				}
-				taken = taken || outcomes[i] == nil
-			}
-			return nil
-		})
+		taken, err := d.finishHeld(ctx, t, results, steps, outcomes)
 		if err == nil && !taken {
 			return errRefused
 		}
@@ -101,6 +65,48 @@ func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult)
 		err = nil
 	}
 	return outcomes, err
+}
+
+// finishHeld ends those claims of results for which there are steps, and fills in what became of each. It answers whether
+// any was taken.
+func (d RunnerDoor) finishHeld(ctx context.Context, t *transition, results []remuda.ClaimResult, steps map[int]string, outcomes []error) (taken bool, err error) {
+	claims := make([]string, 0, len(steps))
+	for i := range steps {
+		claims = append(claims, results[i].Claim)
+	}
+	held, err := t.Claimed(ctx, claims...)
+	if err != nil {
+		return false, err
+	}
+	own := make(map[string]*Held, len(held))
+	for i := range held {
+		if held[i].Attempt.RunnerID == d.id {
+			own[held[i].Attempt.ID] = &held[i]
+		}
+	}
+	err = t.Together(ctx, func() error {
+		for i, r := range results {
+			last, here := steps[i]
+			if !here {
+				continue
+			}
+			one := own[r.Claim]
+			switch {
+			case one == nil:
+				outcomes[i] = absent("claim", r.Claim)
+			case !one.Attempt.State.Live():
+				outcomes[i] = ended(one.Attempt, r.Result)
+			default:
+				outcomes[i] = nil // a transition may be run again
+				if err := t.finish(ctx, one, r.Result, last); err != nil {
+					return err
+				}
+			}
+			taken = taken || outcomes[i] == nil
+		}
+		return nil
+	})
+	return taken, err
 }
 
 // errRefused says that of several things none was done, and that there is nothing to keep.

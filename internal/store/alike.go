@@ -50,18 +50,13 @@ func (q *query) withAlike(row control.Row, insert bool, columns []string) (bool,
 	if q.alike.known == nil {
 		q.alike.known = map[string]*way{}
 	}
-	w := q.alike.known[key]
 	value := reflect.Indirect(reflect.ValueOf(row))
 	shape := q.shapes.of(value.Type())
+	w := q.alike.known[key]
 	if w == nil {
-		w = &way{row: row, insert: insert, columns: columns}
-		if insert {
-			w.columns = shape.names
-		} else {
+		w = &way{row: row, insert: insert, columns: shape.inserts(row)}
+		if !insert {
 			w.columns = append([]string{"id"}, columns...)
-		}
-		if insert && numbered(row) {
-			w.columns = w.columns[1:]
 		}
 		for _, column := range w.columns {
 			field, known := shape.fields[column]

@@ -47,14 +47,19 @@ func numbered(row control.Row) bool {
 	return is
 }
 
+// inserts are the columns that an insert of a row writes.
+func (s *shape) inserts(row control.Row) []string {
+	if numbered(row) {
+		return s.names[1:] // its id comes first
+	}
+	return s.names
+}
+
 // inserting is the text and the values that insert a row.
 func (s shapes) inserting(row control.Row) (string, []any) {
 	value := reflect.Indirect(reflect.ValueOf(row))
 	shape := s.of(value.Type())
-	names := shape.names
-	if numbered(row) {
-		names = names[1:]
-	}
+	names := shape.inserts(row)
 	if shape.insert == "" {
 		marks := make([]string, len(names))
 		for i := range names {
