@@ -15,6 +15,7 @@ type heldSync struct {
 	door  RunnerDoor
 	said  remuda.Sync
 	hold  time.Duration
+	over  *time.Timer // the hold
 	woken *subscription
 	waits []string      // topics of the classes from which it would take a task
 	end   chan struct{} // closed when it is to be answered, whatever there is to say
@@ -22,10 +23,33 @@ type heldSync struct {
 	arrived Micros    // when that was written down, or will be
 	before  Micros    // the arrival before, if the store may still have that one
 	read    time.Time // when the store was asked last
+	stale   bool      // that is too long ago
 
 	answer remuda.SyncAnswer
 	err    error
 	done   bool // there is something to say
+	rests  bool // there was not, and woken is kept for the next one
+}
+
+// take begins a sync: from now on it is the one of its runner. leave ends it.
+func (d RunnerDoor) take(s remuda.Sync) *heldSync {
+	h := &heldSync{door: d, said: s, hold: d.p.holdIdle, end: make(chan struct{})}
+	held := d.p.holdIdle - spread(d.id, d.p.holdIdle)
+	if len(s.Holding) > 0 {
+		h.hold, held = holdBusy, holdBusy
+	}
+	h.over = time.NewTimer(held)
+	d.p.supersede(d.id, h)
+	return h
+}
+
+// leave ends a sync.
+func (h *heldSync) leave() {
+	if h.woken != nil && !h.rests {
+		h.woken.close()
+	}
+	h.door.p.release(h.door.id, h)
+	h.over.Stop()
 }
 
 // enter goes on from where the runner rested, or arrives.

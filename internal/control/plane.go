@@ -20,8 +20,7 @@ const (
 	lostRunnerAfter  = 12 * time.Hour     // a silent runner is called lost
 	runnerLife       = 7 * 24 * time.Hour // how long one that has gone is still known
 	holdBusy         = 10 * time.Second   // how long a sync is held while the runner holds claims
-	holdIdle         = 50 * time.Second   // and while it does not, at most
-	holdSpread       = 10 * time.Second   // by how much the holds of idle runners differ
+	holdIdle         = 50 * time.Second   // and while it does not, at most; up to a fifth less, by the runner
 	lateReports      = time.Hour          // how long an ended claim may still append its own output
 	signEvery        = 5 * time.Second    // a sign of life is written down at most so often a claim
 	keyLife          = 24 * time.Hour     // how long an idempotency key is remembered
@@ -56,6 +55,7 @@ type Options struct {
 	Version     string // of the program; what is not a release works with every runner
 	Retention   Retention
 	Clock       func() time.Time // the clock on the wall, which may be set; time.Now when nil
+	IdleHold    time.Duration    // how long an idle runner's sync is held, at most; 50 s when 0
 }
 
 // Plane is the control plane's rules over one store. Any number of them may share a store.
@@ -67,6 +67,7 @@ type Plane struct {
 	outputLimit int64
 	version     string
 	clock       func() time.Time
+	holdIdle    time.Duration
 
 	mu    sync.Mutex
 	syncs map[string]*heldSync // the one open sync of each runner
@@ -102,8 +103,12 @@ func New(o Options) *Plane {
 	if clock == nil {
 		clock = time.Now
 	}
+	hold := o.IdleHold
+	if hold == 0 || hold > holdIdle {
+		hold = holdIdle
+	}
 	return &Plane{
-		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version, clock: clock,
+		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version, clock: clock, holdIdle: hold,
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: micros(clock()),
 		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
 		waited: map[string]wait{}, arrivals: map[string]arrival{}, resting: map[string]resting{}, seen: map[string]Micros{}, crew: aside.NewCrew(maxSyncing),

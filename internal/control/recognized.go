@@ -54,6 +54,14 @@ func (r *recognized) keep(runner string) {
 	}
 }
 
+// knows says whether a runner would be known by its token now.
+func (r *recognized) knows(runner string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	hash, known := r.hashes[runner]
+	return known && !time.Now().After(r.runners[hash].until)
+}
+
 // forget drops a runner that has left.
 func (r *recognized) forget(runner string) {
 	r.drop(func(known recognition) bool { return known.runner == runner })

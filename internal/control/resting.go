@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/remuda-dev/remuda"
 )
 
 // resting is a runner between two idle syncs, when nothing was said to it by the first: it is still subscribed to what
@@ -20,11 +22,26 @@ type resting struct {
 const (
 	// restsFor is for how long a runner may be between two syncs: it comes back at once, or from far away.
 	restsFor = 10 * time.Second
-	// arriveEvery is how often the store is asked all the same, should a wake-up have been lost.
-	arriveEvery = 5 * time.Minute
+	// lookEvery is how often the store is asked all the same, should a wake-up have been lost.
+	lookEvery = 5 * time.Minute
 	// mostSeen bounds how many runners one transaction notes.
 	mostSeen = 256
 )
+
+// Again is Sync for a runner that rests and says what it said before, as Sync says whether it does: it is held again, and
+// little is done for that. When it cannot be, again is false, nothing has happened, and whoever asked has to ask Sync.
+func (d RunnerDoor) Again(ctx context.Context, s remuda.Sync) (answer remuda.SyncAnswer, again bool, err error) {
+	if !d.p.recognized.knows(d.id) {
+		return answer, false, nil
+	}
+	h := d.take(s)
+	defer h.leave()
+	if !h.resume() {
+		return answer, false, nil
+	}
+	answer, err = h.wait(ctx)
+	return answer, true, err
+}
 
 // rest keeps the subscription of a sync that ended with nothing to say. It is false when there is something after all.
 func (h *heldSync) rest() bool {
@@ -60,7 +77,7 @@ func (h *heldSync) resume() bool {
 	}
 	last := before.last
 	over := func(since time.Time, most time.Duration) bool { return time.Since(since) > most }
-	if unwritten || over(before.since, restsFor) || over(last.read, arriveEvery) || !reflect.DeepEqual(h.said, last.said) ||
+	if unwritten || over(before.since, restsFor) || !reflect.DeepEqual(h.said, last.said) ||
 		!last.woken.resume(last.waits, before.heard) {
 		last.woken.close()
 		return false
@@ -68,7 +85,7 @@ func (h *heldSync) resume() bool {
 	h.woken, h.waits, h.read = last.woken, last.waits, last.read
 	h.answer = last.answer
 	h.answer.Spread = p.comeBackWithin()
-	h.arrived, h.before = p.now(), last.arrived
+	h.arrived, h.before, h.stale = p.now(), last.arrived, over(last.read, lookEvery)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seen[id] = h.arrived
@@ -101,7 +118,7 @@ func (p *Plane) noteSeen(ctx context.Context) error {
 	for few := range slices.Chunk(slices.Sorted(maps.Keys(seen)), mostSeen) {
 		err := p.store.Write(ctx, Beside, func(tx Tx) error {
 			for _, id := range few {
-				if err := tx.SeeRunner(ctx, id, seen[id], seen[id].after(holdIdle+overdueSync)); err != nil {
+				if err := tx.SeeRunner(ctx, id, seen[id], seen[id].after(p.holdIdle+overdueSync)); err != nil {
 					return err
 				}
 			}

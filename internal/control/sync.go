@@ -23,26 +23,23 @@ const maxAnswer = 8 << 20
 //
 // While it is held, the stack below it stays small: whatever goes deep is done aside.
 func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, error) {
-	h := &heldSync{door: d, said: s, hold: holdIdle, end: make(chan struct{})}
-	over := time.NewTimer(holdIdle - spread(d.id))
-	if len(s.Holding) > 0 {
-		h.hold = holdBusy
-		over.Reset(holdBusy)
+	h := d.take(s)
+	defer h.leave()
+	d.p.crew.Do(func() { h.enter(ctx) })
+	return h.wait(ctx)
+}
+
+// wait waits until there is something to say.
+func (h *heldSync) wait(ctx context.Context) (remuda.SyncAnswer, error) {
+	d := h.door
+	if h.stale {
+		d.p.crew.Do(func() { h.look(ctx) })
 	}
-	defer over.Stop()
-	d.p.supersede(d.id, h)
-	defer d.p.release(d.id, h)
-	rests := false
-	defer func() {
-		if !rests {
-			h.woken.close()
-		}
-	}()
-	for d.p.crew.Do(func() { h.enter(ctx) }); !h.done; d.p.crew.Do(func() { h.look(ctx) }) {
+	for ; !h.done; d.p.crew.Do(func() { h.look(ctx) }) {
 		select {
 		case <-h.woken.C:
-		case <-over.C:
-			rests = h.rest()
+		case <-h.over.C:
+			h.rests = h.rest()
 			return h.answer, nil
 		case <-h.end: // superseded, or let go
 			return h.answer, nil
@@ -59,10 +56,10 @@ func (d RunnerDoor) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer,
 }
 
 // spread is how much less than the others a runner's idle sync is held: those that came together drift apart.
-func spread(runner string) time.Duration {
+func spread(runner string, hold time.Duration) time.Duration {
 	sum := fnv.New32a()
 	_, _ = sum.Write([]byte(runner))
-	return time.Duration(sum.Sum32()) * time.Microsecond % holdSpread
+	return time.Duration(sum.Sum32()) * time.Microsecond % (hold / 5)
 }
 
 func speaks(a remuda.SyncAnswer) bool {
