@@ -91,7 +91,11 @@ func (q *query) writeAlike() error {
 	*q.alike = alike{}
 	for _, w := range ways {
 		text, args := w.text()
-		if err := q.put(int64(w.values[0].Len()), text, args); err != nil {
+		least := int64(w.values[0].Len())
+		if w.insert {
+			least = 0 // it inserts all, or fails
+		}
+		if err := q.put(least, text, args); err != nil {
 			return err
 		}
 	}

@@ -223,9 +223,14 @@ func (s *postgresSession) commit(q *query) error {
 	if err := q.counts(); err != nil {
 		return err
 	}
+	if s.failed != nil { // and the change went on; the database would answer its commit as one that succeeds
+		s.rollback()
+		return s.failed
+	}
 	if !s.sent && !s.changed {
 		return nil // nothing was asked for
 	}
+	s.guard()
 	s.add(0, "commit", nil)
 	err := s.send(nil)
 	if err != nil && s.conn.IsClosed() {

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -20,7 +22,7 @@ type postgresSession struct {
 	ctx     context.Context // of the whole transaction; it has a deadline
 	known   *postgresKnown
 	queue   *pgx.Batch
-	checks  []int64 // of queue: how many rows it changes at least
+	checks  []int64 // of queue: how many rows it changes at least; less than 0 when it fails by itself
 	sent    bool    // the transaction may have begun over there
 	defers  bool    // what can wait for its answer waits
 	locks   bool    // what is read in order to change it is locked
@@ -28,7 +30,7 @@ type postgresSession struct {
 	events  int64   // written so far
 	shown   int64   // the newest event that was read
 	changed bool    // something is to be made durable
-	failed  bool    // a statement did: the transaction is of no more use
+	failed  error   // of a statement: the transaction is of no more use
 }
 
 // postgresKnown is what one transaction leaves for the next.
@@ -63,7 +65,7 @@ func (s *postgresSession) send(last func(pgx.BatchResults) error) (err error) {
 		return nil
 	}
 	s.queue, s.checks, s.sent = nil, s.checks[:0], true
-	defer func() { s.failed = s.failed || err != nil }()
+	defer func() { s.failed = cmp.Or(s.failed, err) }()
 	results := s.conn.SendBatch(s.ctx, queue)
 	texts := queue.QueuedQueries
 	defer func() {
@@ -79,6 +81,9 @@ func (s *postgresSession) send(last func(pgx.BatchResults) error) (err error) {
 	for i := range n {
 		tag, err := results.Exec()
 		if err != nil {
+			if checks[i] < 0 && isDivisionByZero(err) {
+				return remuda.NotFound
+			}
 			return postgresKinded(err, texts[i].SQL)
 		}
 		missing = missing || tag.RowsAffected() < checks[i]
@@ -90,6 +95,32 @@ func (s *postgresSession) send(last func(pgx.BatchResults) error) (err error) {
 		return nil
 	}
 	return last(results)
+}
+
+// guard has each statement that waits, and must change rows, fail by itself when it does not: with the commit behind it,
+// its answer comes too late. The others need none, which costs the database less.
+func (s *postgresSession) guard() {
+	if s.queue == nil {
+		return
+	}
+	for i, one := range s.queue.QueuedQueries {
+		if s.checks[i] <= 0 {
+			continue
+		}
+		one.Arguments = append(slices.Clip(one.Arguments), s.checks[i])
+		one.SQL = guarded(one.SQL, len(one.Arguments))
+		s.checks[i] = -1
+	}
+}
+
+// guarded is an update or a delete that divides by zero when it changes fewer rows than the last of its arguments says.
+func guarded(text string, last int) string {
+	return fmt.Sprintf("with changed as (%s returning 1) select from changed having 1 / (count(*) / cast($%d as bigint)) < 0", text, last)
+}
+
+func isDivisionByZero(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "22012"
 }
 
 func (s *postgresSession) execute(text string, args []any) (changed int64, err error) {

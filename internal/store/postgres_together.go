@@ -54,7 +54,7 @@ func (p *postgres) tryTogether(all []beside) ([]error, error) {
 			switch {
 			case outcomes[i] == nil:
 				q.others.add(q.tally)
-			case q.changes != before || q.postgres.failed:
+			case q.changes != before || q.postgres.failed != nil:
 				return errApart
 			}
 			q.tally.clear()
