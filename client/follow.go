@@ -235,7 +235,7 @@ func (u *User) listen(ctx context.Context, in *call, progress *bool, take func(e
 			e = event{id: e.id}
 		case field == "event":
 			e.name = value
-		case field == "id":
+		case field == "id" && sayable(value):
 			e.id = value
 		case field == "data" && len(e.data) > 0:
 			e.data = append(append(e.data, '\n'), value...)
@@ -243,6 +243,12 @@ func (u *User) listen(ctx context.Context, in *call, progress *bool, take func(e
 			e.data = append(e.data, value...)
 		}
 	}
+}
+
+// sayable says whether a header can name an id when the stream breaks. One that none can is ignored, as a browser does with
+// a NUL: to go on from it would be refused here, again and again.
+func sayable(id string) bool {
+	return !strings.ContainsFunc(id, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // readLine reads a line of any length up to longestLine, without its end.

@@ -59,6 +59,27 @@ func TestAFollowerGoesOnWhereTheConnectionBroke(t *testing.T) {
 	}
 }
 
+// An id that no header can carry would be refused before it is sent, each time anew.
+func TestAFollowerGoesOnFromTheLastIdThatItCanSay(t *testing.T) {
+	var calls atomic.Int32
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) == 1 {
+			_, _ = io.WriteString(w, "event: task\nid: 1:5\ndata: {}\n\nevent: task\nid: 1:\x00\x7f\ndata: {}\n\n")
+			return
+		}
+		if got := r.Header.Get("Last-Event-ID"); got != "1:5" {
+			t.Errorf("went on from %q, want 1:5", got)
+		}
+		_, _ = io.WriteString(w, "event: end\ndata: {}\n\n")
+	})
+	if err := c.User("token").Follow(t.Context(), "t1", client.OutputQuery{}, func(client.Followed) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if calls.Load() != 2 {
+		t.Errorf("the stream was asked for %d times, want 2", calls.Load())
+	}
+}
+
 func TestAFollowerThatHasEnoughEndsTheStream(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "event: task\ndata: {}\n\nevent: task\ndata: {}\n\n")
