@@ -3,14 +3,17 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
-// claimTries is how often a claim looks again that found only tasks which somebody else is changing.
-const claimTries = 3
+const (
+	claimTries = 3  // how often a claim looks that finds only tasks which somebody else is changing
+	widerLook  = 32 // how many more lanes it looks at each time
+)
 
 // Claimable looks at the main lanes of each class in the order of their turns, as far as they are under every limit; then
 // at the first tasks of those whose turns come: never at what waits behind those, or at a group that is full.
@@ -21,15 +24,13 @@ func (v view) Claimable(_ context.Context, classes, capabilities []string, most 
 	if err := v.settle(); err != nil {
 		return nil, err
 	}
-	for range claimTries {
-		lanes, err := v.nextLanes(classes, capabilities, most)
+	for try := range claimTries {
+		lanes, err := v.nextLanes(classes, capabilities, most+try*widerLook)
 		if err != nil || len(lanes) == 0 {
 			return nil, err
 		}
-		for _, share := range control.TakeTurns(lanes, most) {
-			if err := v.heads(&rows, share); err != nil {
-				return nil, err
-			}
+		if err := v.firsts(&rows, lanes, most); err != nil {
+			return nil, err
 		}
 		if len(rows) > 0 || v.postgres == nil || !v.postgres.locks {
 			break
@@ -57,15 +58,59 @@ func (v view) nextLanes(classes, capabilities []string, most int) (lanes []contr
 	return lanes, v.rows(&lanes, text, args...)
 }
 
+// firsts adds the first tasks of the lanes whose turns come. Lanes that have none but what someone else is changing are
+// passed over: their turn is not lost, and others are not kept waiting.
+func (v view) firsts(rows *[]control.TaskRow, lanes []control.LaneTurn, most int) error {
+	for len(lanes) > 0 && len(*rows) == 0 {
+		shares := control.TakeTurns(lanes, most)
+		for _, share := range shares {
+			lane := slices.IndexFunc(lanes, func(l control.LaneTurn) bool { return l.ID == share.Lane })
+			if err := v.heads(rows, share, lanes[lane].Side); err != nil {
+				return err
+			}
+			lanes = slices.Delete(lanes, lane, lane+1)
+		}
+		if len(shares) == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
 // heads adds the first tasks of a lane, and keeps them from everybody else until the transaction ends. A task that
 // someone else is changing is passed over.
-func (v view) heads(rows *[]control.TaskRow, share control.Share) error {
-	text := headsOfLane
-	if v.postgres != nil && v.postgres.locks {
-		text += " for no key update of t skip locked"
+func (v view) heads(rows *[]control.TaskRow, share control.Share, side bool) error {
+	if v.postgres == nil || !v.postgres.locks {
+		return v.rows(rows, headsOfLane, share.Lane, share.Tasks)
 	}
-	return v.rows(rows, text, share.Lane, share.Tasks)
+	before := len(*rows)
+	err := v.rows(rows, headsOfLane+unlocked, share.Lane, share.Tasks)
+	if err != nil || len(*rows) > before || !side {
+		return err
+	}
+	var behind []string
+	if err := v.rows(&behind, lanesBehind, share.Lane); err != nil {
+		return err
+	}
+	for _, lane := range behind {
+		if err := v.rows(rows, headOfOne+unlocked, lane); err != nil || len(*rows) > before {
+			return err
+		}
+	}
+	return nil
 }
+
+// unlocked passes over what someone else is changing.
+const unlocked = " for no key update of t skip locked"
+
+// lanesBehind are a main lane and the lanes of groups behind it that have room, in the order of their first tasks.
+const lanesBehind = `select x.id from (
+	(select s.id, s.head from lanes s where s.main_id = $1 and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 32)
+	union all (select q.lane_id, q.rank from tasks q where q.lane_id = $1 and q.state = 'queued' order by q.rank, q.id limit 1)
+	) x order by x.head, x.id`
+
+// headOfOne is the first task of one lane, whatever it is.
+const headOfOne = `select ` + movable + ` from tasks t where t.state = 'queued' and t.lane_id = $1 order by t.rank, t.id limit 1`
 
 // headsOfLane are the first tasks of a main lane; of the group behind it that is next, where that comes before.
 const headsOfLane = `select ` + movable + ` from tasks t where t.state = 'queued' and t.lane_id = (
