@@ -202,6 +202,9 @@ func (a *attempt) prepare() error {
 		return err
 	}
 	a.record.Folder, a.record.Group = string(a.folder()), a.groups.make(a.id, a.log)
+	if a.record.Workspace == "" && a.record.SocketDir == "" {
+		return nil // All that lies elsewhere is found without the record; it is written when there is a process.
+	}
 	return a.write(a.record)
 }
 
@@ -319,6 +322,7 @@ func (a *attempt) gather(ctx context.Context) (remuda.Result, error) {
 			a.log.Error("a successor would not know how the task ended", "error", unwritten)
 		}
 	}
+	a.isOver(a.place, a.record)
 	return result, err
 }
 

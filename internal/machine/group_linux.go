@@ -177,12 +177,26 @@ func writeGroup(group, file, text string) error {
 	return os.WriteFile(filepath.Join(group, file), []byte(text), 0)
 }
 
+// of is the group of a claim.
+func (g groups) of(claimID string) string { return filepath.Join(g.parent, "remuda-"+claimID) }
+
+// left is the group of a claim, if there is one.
+func (g groups) left(claimID string) string {
+	if !g.found() {
+		return ""
+	}
+	if _, err := os.Stat(g.of(claimID)); err != nil {
+		return ""
+	}
+	return g.of(claimID)
+}
+
 // make makes the group of one claim; none where that does not go.
 func (g groups) make(claimID string, log *slog.Logger) string {
 	if !g.found() {
 		return ""
 	}
-	group := filepath.Join(g.parent, "remuda-"+claimID)
+	group := g.of(claimID)
 	err := os.Mkdir(group, 0o755)
 	if errors.Is(err, fs.ErrExist) {
 		err = nil // Of a runner that died before it could note it.

@@ -88,14 +88,16 @@ type Executor struct {
 	log     *slog.Logger
 	lock    *os.File
 	groups  groups
-	uids    *uids // nil when all tasks are of one user
+	uids    *uids  // nil when all tasks are of one user
+	boot    string // tells this start of the machine from all others
 
 	nameless, together sync.Once // what is to be said once
 	running            atomic.Int32
 	proven             atomic.Bool // the folder takes files and the agent starts, as far as is known
 
 	mu     sync.Mutex
-	agents map[int]bool // live children, which nobody else may reap
+	agents map[int]bool      // live children, which nobody else may reap
+	over   map[string]record // of claims that ended here, and were not forgotten yet
 }
 
 // New takes hold of the folder: a second runner on the same one is refused.
@@ -121,7 +123,10 @@ func New(config Config, log *slog.Logger) (*Executor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the runner's folder %s: %w", config.Dir, err)
 	}
-	e := &Executor{config: config, account: account, log: log, lock: lock, agents: map[int]bool{}}
+	e := &Executor{
+		config: config, account: account, log: log, lock: lock, boot: bootID(),
+		agents: map[int]bool{}, over: map[string]record{},
+	}
 	if e.uids, err = openUIDs(config, log); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -179,16 +184,10 @@ func (e *Executor) Forget(_ context.Context, claimID string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(p.dir); errors.Is(err, fs.ErrNotExist) {
+	r, found := e.recall(p)
+	if !found {
 		e.release(claimID)
 		return nil
-	}
-	r, err := p.read()
-	if err != nil {
-		e.log.Warn("the record of a claim cannot be read", "claim", claimID, "error", err)
-	}
-	if r.UID == 0 {
-		r.UID = e.accountOf(p, r).uidOfTask() // Of a runner that died before it could note it.
 	}
 	if !r.Ended {
 		if err := e.end(r, findProcess(r)); err != nil {
@@ -205,6 +204,38 @@ func (e *Executor) Forget(_ context.Context, claimID string) error {
 	}
 	e.release(claimID)
 	return nil
+}
+
+// recall gives the record of a claim: as it is in memory or as it was left here; found is false when nothing was.
+func (e *Executor) recall(p place) (r record, found bool) {
+	e.mu.Lock()
+	r, found = e.over[p.id]
+	delete(e.over, p.id)
+	e.mu.Unlock()
+	if found {
+		return r, true
+	}
+	if _, err := os.Lstat(p.dir); errors.Is(err, fs.ErrNotExist) {
+		return r, false
+	}
+	r, err := p.read()
+	if err != nil {
+		e.log.Warn("the record of a claim cannot be read", "claim", p.id, "error", err)
+	}
+	if r.UID == 0 { // Of a runner that died before it could note it; the same goes for the group.
+		r.UID = e.accountOf(p, r).uidOfTask()
+	}
+	if r.Pid == 0 && r.Group == "" {
+		r.Group = e.groups.left(p.id)
+	}
+	return r, true
+}
+
+// isOver notes how a claim ended, so that Forget need not read it.
+func (e *Executor) isOver(p place, r record) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over[p.id] = r
 }
 
 func (e *Executor) release(claimID string) {

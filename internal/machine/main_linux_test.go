@@ -156,7 +156,7 @@ func recordOf(t *testing.T, dir, claimID string) record {
 
 // alive is true while a process runs; one that has ended and that nobody waited for does not.
 func alive(pid int) bool {
-	_, running := startOf(pid)
+	_, running := startOf(pid, bootID())
 	return running
 }
 

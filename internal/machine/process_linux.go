@@ -102,7 +102,7 @@ func (e *Executor) fork(p *process, l launching) error {
 	}
 	e.agents[child.Pid] = true
 	p.pid, p.child = child.Pid, child
-	p.started, _ = startOf(child.Pid)
+	p.started, _ = startOf(child.Pid, e.boot)
 	p.handle = openHandle(child.Pid)
 	return nil
 }
@@ -131,21 +131,26 @@ func findProcess(r record) *process {
 
 // alive is true while the process runs that was started, and not another one with its pid.
 func (p *process) alive() bool {
-	started, running := startOf(p.pid)
+	started, running := startOf(p.pid, bootID())
 	return running && started == p.started
 }
 
 // startOf tells when a process started, in a form that differs between any two with the same pid, of all times.
-func startOf(pid int) (started string, running bool) {
+func startOf(pid int, boot string) (started string, running bool) {
 	stat, err := readStat(pid)
-	if err != nil {
+	if err != nil || boot == "" {
 		return "", false
 	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return stat.started + "@" + boot, stat.state != 'Z' && stat.state != 'X'
+}
+
+// bootID tells this start of the machine from all others; empty where the kernel does not say.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return "", false
+		return ""
 	}
-	return stat.started + "@" + string(bytes.TrimSpace(boot)), stat.state != 'Z' && stat.state != 'X'
+	return string(bytes.TrimSpace(id))
 }
 
 // stat is what /proc/PID/stat says of a process.

@@ -19,6 +19,7 @@ type groups struct{}
 
 func (groups) found() bool                      { return false }
 func (groups) make(string, *slog.Logger) string { return "" }
+func (groups) left(string) string               { return "" }
 
 func findGroups(limits Limits, log *slog.Logger) groups {
 	if limits != (Limits{}) {
@@ -28,6 +29,9 @@ func findGroups(limits Limits, log *slog.Logger) groups {
 }
 
 func becomeSubreaper() error { return nil }
+
+// bootID is of no use without adoption.
+func bootID() string { return "" }
 
 func findProcess(record) *process { return nil }
 

@@ -23,6 +23,9 @@ type remover struct {
 
 // removeTree removes a file or a folder, also where a task took away its owner's permissions. It follows no links.
 func removeTree(dir string) error {
+	if sweep(dir) {
+		return nil
+	}
 	above, err := os.OpenRoot(filepath.Dir(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
