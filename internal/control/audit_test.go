@@ -40,7 +40,8 @@ func TestTheAuditTellsTheNewestFirstWhatTheEventsTell(t *testing.T) {
 	newest := audited(t, r.admin, control.AuditFilter{Actor: "ada", Type: "token.created"}, 500)[0]
 	same(t, "the newest", "class 4", newest.Detail)
 	same(t, "tomorrow", 0, len(audited(t, r.admin, control.AuditFilter{From: time.Now().Add(time.Hour)}, 4)))
-	same(t, "yesterday", 0, len(audited(t, r.admin, control.AuditFilter{Until: time.Now().Add(-24 * time.Hour)}, 4)))
+	// Over PostgreSQL what every test begins with may have been made in another test's fake time, which is long ago.
+	same(t, "of ada until yesterday", 0, len(audited(t, r.admin, control.AuditFilter{Actor: "ada", Until: time.Now().Add(-24 * time.Hour)}, 4)))
 	for _, cursor := range []string{"x", "-1", "0", "9999999999999999999"} {
 		wantKind(t, second(r.admin.Audit(ctx, control.AuditFilter{}, control.PageQuery{Cursor: cursor})), remuda.Invalid)
 	}
