@@ -41,6 +41,12 @@ type town struct {
 
 func newTown(t testing.TB, adjust ...func(*Server)) *town {
 	t.Helper()
+	return townWith(t, control.Options{}, adjust...)
+}
+
+// townWith is newTown of a plane with these options, but for its store and keys.
+func townWith(t testing.TB, o control.Options, adjust ...func(*Server)) *town {
+	t.Helper()
 	dir := storetest.Folder(t)
 	kept, err := store.Open(t.Context(), dir)
 	if err != nil {
@@ -52,9 +58,13 @@ func newTown(t testing.TB, adjust ...func(*Server)) *town {
 		t.Fatal(err)
 	}
 	log := &journal{}
-	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := o.Log
+	if logger == nil {
+		logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	w := &town{t: t, store: kept, log: log}
-	w.plane = control.New(control.Options{Store: kept, Keys: keys, Log: logger})
+	o.Store, o.Keys, o.Log = kept, keys, logger
+	w.plane = control.New(o)
 	rules := blocks.New(blocks.Options{Plane: w.plane, Store: kept, Keys: keys, Log: logger})
 	w.server = New(Options{Plane: w.plane, Blocks: rules, Log: logger, Version: "0.0.1"})
 	for _, change := range adjust {

@@ -87,6 +87,14 @@ func (s *Server) syncRunner(_ context.Context, in *syncRunnerInput) (func(huma.C
 	}, nil
 }
 
+// heldSync is a runner's one request, once it was understood.
+type heldSync struct {
+	server *Server
+	door   control.RunnerDoor
+	said   remuda.Sync
+	leave  func() // its place among those that are held
+}
+
 // holdSync holds the runner's one request. It ends early when the control plane stops, so that the runner asks
 // again where somebody answers.
 func (s *Server) holdSync(out *responder, request *http.Request, door control.RunnerDoor, said remuda.Sync) {
@@ -95,32 +103,51 @@ func (s *Server) holdSync(out *responder, request *http.Request, door control.Ru
 		s.refuse(out, problemOf(err))
 		return
 	}
-	hold := func(ctx context.Context) {
-		defer leave()
-		var answer remuda.SyncAnswer
-		if err = s.closing.Err(); err == nil {
-			answer, err = door.Sync(ctx, said)
-		}
-		aside.Do(func() { s.answerSync(ctx, out, answer, err) })
-	}
-	if !s.parking.take(out, request, hold) {
+	held := heldSync{s, door, said, leave}
+	if !s.parking.take(out, request, held) {
 		request.Header = nil // It was understood; while many wait, theirs would be megabytes.
-		hold(request.Context())
+		held.first(request.Context(), out)
 	}
 }
 
-func (s *Server) answerSync(ctx context.Context, out *responder, answer remuda.SyncAnswer, err error) {
-	_ = http.NewResponseController(out).SetWriteDeadline(time.Now().Add(answerTime))
+// first holds it and answers. It is idle when there was nothing to say.
+func (h *heldSync) first(ctx context.Context, out *responder) (idle bool) {
+	defer h.leave()
+	var answer remuda.SyncAnswer
+	err := h.server.closing.Err()
+	if err == nil {
+		answer, err = h.door.Sync(ctx, h.said)
+	}
+	aside.Do(func() { idle = h.server.answerSync(ctx, out, answer, err) })
+	return idle
+}
+
+// again holds the same once more, if there is a place for it and the rules have nothing against it.
+func (h *heldSync) again(ctx context.Context) (answer remuda.SyncAnswer, again bool, err error) {
+	leave, err := h.server.syncs.take()
+	if err != nil {
+		return answer, false, nil // the ordinary road tells why
+	}
+	defer leave()
+	return h.door.Again(ctx, h.said)
+}
+
+// answerSync is idle when there was nothing to say.
+func (s *Server) answerSync(ctx context.Context, out *responder, answer remuda.SyncAnswer, err error) (idle bool) {
+	if !out.parked {
+		_ = http.NewResponseController(out).SetWriteDeadline(time.Now().Add(answerTime))
+	}
 	saysNothing := len(answer.Claims)+len(answer.Cancel)+len(answer.Lost) == 0
 	if (err != nil || saysNothing) && s.closing.Err() != nil {
 		err = errClosing // it asks the next server, and not at once this one again
 	}
 	if err != nil {
 		s.refuse(out, failed(ctx, err))
-		return
+		return false
 	}
 	out.Header().Set("Content-Type", jsonType)
 	_ = json.NewEncoder(out).Encode(answer) // Nobody is left to tell.
+	return saysNothing
 }
 
 type goodbyeRunnerInput struct {
