@@ -287,6 +287,14 @@ func must(data []byte, err error) []byte {
 	return data
 }
 
+func TestALineThatIsNoTextIsRefused(t *testing.T) {
+	for _, line := range []string{"[1,true,\"\xa3\",null]\n", "[1,true,\"\xa3\\u0010\",null]\n"} {
+		if row, err := things().ParseRow([]byte(line)); err == nil {
+			t.Errorf("%q is read as %q", line, row)
+		}
+	}
+}
+
 func FuzzParseRow(f *testing.F) {
 	table := things()
 	for _, row := range someRows() {

@@ -108,6 +108,9 @@ var errRow = errors.New("it is no array of the table's values")
 
 // ParseRow reads a line that AppendRow wrote.
 func (t Table) ParseRow(line []byte) ([]any, error) {
+	if !utf8.Valid(line) {
+		return nil, errRow // it is no JSON, and other readers would not agree on what it says
+	}
 	row := make([]any, len(t.Columns))
 	rest, found := bytes.CutPrefix(bytes.TrimSuffix(line, []byte("\n")), []byte("["))
 	if !found {
