@@ -78,7 +78,7 @@ func (ps *processes) start(cmd *exec.Cmd) (*Process, error) {
 	cmd.SysProcAttr = ownSession(cmd.SysProcAttr)
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if err := cmd.Start(); err != nil {
+	if err := startAwake(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	if ps.living == nil {

@@ -11,7 +11,7 @@
 //	    passwd            what the task finds as /etc/passwd, when it has a user of its own
 //	    task/             the claim folder (see agent.Folder), the agent user's own
 //
-// The agent gets an environment of two variables, a session and, where the host has cgroup v2, a group of its own, no
+// The agent gets an environment of three variables, a session and, where the host has cgroup v2, a group of its own, no
 // way to gain privileges, and, when the runner is root and nobody said whom to take, a user whom no other task has. Its claim travels on standard input.
 //
 // When the runner's process ends while tasks run, they run on (unless Config.DieWithParent), and the next process that
@@ -119,6 +119,7 @@ func New(config Config, log *slog.Logger) (*Executor, error) {
 	if err := makeAll(filepath.Join(config.Dir, "claims"), 0o711); err != nil {
 		return nil, fmt.Errorf("make the runner's folder: %w", err)
 	}
+	spread(filepath.Join(config.Dir, "claims"))
 	lock, err := lockFile(filepath.Join(config.Dir, "lock"))
 	if err != nil {
 		return nil, fmt.Errorf("the runner's folder %s: %w", config.Dir, err)

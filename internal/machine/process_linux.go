@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/remuda-dev/remuda/agent"
 )
 
 // handle is a file descriptor of a process, which becomes readable when it ends; nil on a kernel that has none.
@@ -59,6 +61,7 @@ func (e *Executor) prepareThread(l launching) error {
 	}
 	unix.Umask(0o077)
 	e.giveName(l.passwd)
+	agent.RestTimers()
 	if l.account.byPrefix {
 		return nil // sudo and its like gain privileges; the agent behind them gives them up.
 	}
@@ -76,7 +79,8 @@ func (e *Executor) fork(p *process, l launching) error {
 	}
 	attr := &os.ProcAttr{
 		Dir: l.dir,
-		Env: []string{"PATH=" + e.config.Environment["PATH"], "LANG=" + e.config.Environment["LANG"]},
+		// An agent moves what others write and mostly waits: on several processors at once it wakes threads for nothing.
+		Env: []string{"PATH=" + e.config.Environment["PATH"], "LANG=" + e.config.Environment["LANG"], "GOMAXPROCS=1"},
 		// Output of a prefix goes where the agent's words go.
 		Files: []*os.File{l.input, l.output, l.output},
 		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: l.account.credential()},

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/remuda-dev/remuda/agent"
 )
 
 // becomes is whether a process can become another one here.
@@ -29,6 +32,9 @@ func (h Handover) Become(path string, environment []string) error {
 	if err := unix.Dup2(int(input.Fd()), 0); err != nil {
 		return fmt.Errorf("hand the runner's settings over: %w", err)
 	}
+	runtime.LockOSThread() // Whatever becomes another program inherits from the thread that does it.
+	defer runtime.UnlockOSThread()
+	agent.RestTimers()
 	return fmt.Errorf("become %s: %w", path, syscall.Exec(path, []string{path, Word}, environment))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/remuda-dev/remuda/internal/journal"
 )
@@ -42,6 +43,17 @@ func Main(ctx context.Context, version string, args []string, process Process) i
 	return failed.Code
 }
 
+// slotsOfProcessor is how many tasks the runner carries out on one processor of its own. It mostly waits for them; on
+// more processors than it needs, Go's scheduler wakes threads for each of its many small turns, which then find nothing.
+const slotsOfProcessor = 8
+
+// useProcessors lets the runner use as many processors as its slots need, unless somebody said it by GOMAXPROCS.
+func useProcessors(slots int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), 1+slots/slotsOfProcessor))
+	}
+}
+
 func live(ctx context.Context, version string, process Process) error {
 	h, err := readHandover(process.Stdin)
 	if err != nil {
@@ -53,5 +65,6 @@ func live(ctx context.Context, version string, process Process) error {
 		return Failure{ExitUsage, err}
 	}
 	defer done()
+	useProcessors(h.Settings.slots())
 	return Serve(ctx, h.Settings, Program{Version: version, Fetch: h.Fetch}, process.Arrived, log)
 }

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package agent
+
+import "os/exec"
+
+// RestTimers is of Linux.
+func RestTimers() {}
+
+func startAwake(cmd *exec.Cmd) error { return cmd.Start() }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package machine
+
+// spread is of Linux.
+func spread(string) {}
