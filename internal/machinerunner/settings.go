@@ -57,7 +57,7 @@ type Machine struct {
 	Agent   string          `yaml:"task_agent_directory" flag:"task-agent-directory" help:"folder of remuda-agent; beside remuda when left out"`
 	User    string          `yaml:"user" flag:"user" help:"one user for all tasks when the runner is root; each has one of its own when left out"`
 	Confine int             `yaml:"quarantine_after" flag:"quarantine-after" help:"take nothing new for a while after so many tasks in a row could not be started; 0 for never"`
-	MinFree int             `yaml:"min_free" flag:"min-free" help:"MiB that the disk must have free for a task; 0 for 1024 or 5 % of the disk, whichever is less, -1 for any"`
+	MinFree int             `yaml:"min_free" flag:"min-free" help:"how many MiB the disk must have free for a task; 0 for 1024 or 5 % of the disk, whichever is less, -1 for any"`
 	Spool   int             `yaml:"spool_limit" flag:"spool-limit" help:"how many MiB of a task's output may wait on disk to be sent while the control plane is away; past it, its steps wait; 256 when 0"`
 	Veto    []string        `yaml:"veto" flag:"veto" help:"command that is asked before each task, with the claim on its standard input; it refuses by any exit code but 0"`
 
