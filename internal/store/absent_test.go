@@ -8,6 +8,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/control"
+	"github.com/remuda-dev/remuda/internal/postgrestest"
 )
 
 // absentFacts are about changes to rows that are not there. PostgreSQL answers them with the commit, or not at all.
@@ -100,4 +101,24 @@ func absentRowsSpareNeighbours(t *testing.T, s control.Store) {
 		})
 	}
 	all.Wait()
+}
+
+// PostgreSQL answers the commit of a transaction in which a statement failed as one that succeeds, and makes none of it.
+func TestWhatWasTakenBackIsNotSaidToBeMade(t *testing.T) {
+	s := openPostgres(t, postgrestest.Fresh(t))
+	ctx, w := t.Context(), newTown(t, s)
+	for _, scope := range []control.Scope{control.Alone, control.Beside} {
+		job := control.JobRow{ID: newID(), OrganizationID: w.organization.ID, Payload: []byte("{}")}
+		err := s.Write(ctx, scope, func(tx control.Tx) error {
+			err := errors.Join(tx.Insert(ctx, &job), tx.Insert(ctx, &job))
+			_, looked := tx.Waiting(ctx, "") // the second one is found to be there by now
+			if err == nil && looked == nil {
+				t.Errorf("in scope %d nothing fails", scope)
+			}
+			return nil
+		})
+		if err == nil || exists(t, s, job.ID) {
+			t.Errorf("scope %d answers %v, and the row is there: %v", scope, err, exists(t, s, job.ID))
+		}
+	}
 }
