@@ -210,14 +210,8 @@ func (f Folder) masks() ([]string, error) {
 	return values, nil
 }
 
-// spools are the numbers of the steps that have a spool, in order: those that have started.
-func (f Folder) spools() ([]int, error) { return f.numbers(spoolSuffix) }
-
-// pipes are the numbers of the steps that have a pipe, in order.
-func (f Folder) pipes() ([]int, error) { return f.numbers(pipeSuffix) }
-
-// numbers asks for each name that there may be: steps could have filled the folder with more than anybody wants to list.
-func (f Folder) numbers(suffix string) ([]int, error) {
+// openSteps opens the folder of the steps' files; nil when no agent has made it.
+func (f Folder) openSteps() (*os.Root, error) {
 	root, err := os.OpenRoot(string(f))
 	if err != nil {
 		return nil, err
@@ -227,20 +221,25 @@ func (f Folder) numbers(suffix string) ([]int, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
+	return steps, err
+}
+
+// spools are the numbers of the steps that have a spool, in order: those that have started. It asks for each name that
+// there may be: steps could have filled the folder with more than anybody wants to list.
+func (f Folder) spools() ([]int, error) {
+	steps, err := f.openSteps()
+	if err != nil || steps == nil {
 		return nil, err
 	}
 	defer steps.Close()
 	var numbers []int
 	for n := range mostSteps {
-		_, err := steps.Lstat(strconv.Itoa(n) + suffix)
+		_, err := steps.Lstat(strconv.Itoa(n) + spoolSuffix)
 		switch {
 		case err == nil:
 			numbers = append(numbers, n)
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
-		case suffix == pipeSuffix:
-			return numbers, nil // They were made all at once, from the first to the last.
 		}
 	}
 	return numbers, nil
@@ -273,6 +272,10 @@ func (f Folder) open(name string, flags int, want fs.FileMode) (*os.File, error)
 		return nil, err
 	}
 	defer root.Close()
+	return openIn(root, name, flags, want)
+}
+
+func openIn(root *os.Root, name string, flags int, want fs.FileMode) (*os.File, error) {
 	file, err := root.OpenFile(name, flags|openNoBlock, 0)
 	if err != nil {
 		return nil, err

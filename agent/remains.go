@@ -30,20 +30,24 @@ const mostSteps = 1000
 // processes are killed: what lies in a pipe ends with the last process that has it open.
 func Hold(folder Folder) (*Remains, error) {
 	r := &Remains{folder: folder, pipes: map[int]*os.File{}}
-	numbers, err := folder.pipes()
+	steps, err := folder.openSteps()
 	if err != nil {
 		return nil, fmt.Errorf("hold the steps' output: %w", err)
 	}
-	for _, n := range numbers {
-		file, err := folder.open(path.Join(stepsName, strconv.Itoa(n)+pipeSuffix), os.O_RDONLY, pipe)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+	if steps == nil {
+		return r, nil
+	}
+	defer steps.Close()
+	for n := range mostSteps {
+		file, err := openIn(steps, strconv.Itoa(n)+pipeSuffix, os.O_RDONLY, pipe)
+		if errors.Is(err, fs.ErrNotExist) {
+			return r, nil // They were made all at once, from the first to the last.
+		}
+		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("hold the steps' output: %w", err)
-		default:
-			r.pipes[n] = file
 		}
+		r.pipes[n] = file
 	}
 	return r, nil
 }

@@ -143,3 +143,52 @@ func TestCallsThroughASocketGoBesideEachOther(t *testing.T) {
 		t.Errorf("%d connections for three calls at once", n)
 	}
 }
+
+func TestASmallBodyIsForwardedWithItsHead(t *testing.T) {
+	plane := newPieces(t)
+	c, err := client.New("http://"+plane.address, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, _, _ := runnersSocket(t, c.Task("c1", "secret"))
+	agent := client.Unix(socket)
+	defer agent.CloseIdle()
+	if _, err := agent.Task("c1", "").Begin(t.Context(), remuda.Begin{}); err != nil {
+		t.Fatal(err)
+	}
+	if first := <-plane.first; !bytes.Contains(first, []byte("\r\n\r\n"+`{"steps":[]}`)) {
+		t.Errorf("the first that the control plane got is %q", first)
+	}
+}
+
+// pieces is a control plane that notes what comes with one read.
+type pieces struct {
+	address string
+	first   chan []byte
+}
+
+func newPieces(t *testing.T) pieces {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := pieces{address: listener.Addr().String(), first: make(chan []byte, 1)}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		buffer := make([]byte, 64<<10)
+		n, _ := conn.Read(buffer)
+		p.first <- buffer[:n]
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		serving.Wait()
+	})
+	return p
+}

@@ -1,8 +1,10 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -91,8 +93,38 @@ func (t *Task) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		limit = largestState
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if err := atHand(r); err != nil {
+		refuse(w, http.StatusServiceUnavailable, remuda.Unavailable, "the request did not arrive whole")
+		return
+	}
 	t.forward.ServeHTTP(w, r)
 }
+
+// smallBody is what is read whole before it is forwarded: where steps stand, a line of output.
+const smallBody = 16 << 10
+
+// atHand reads a small body, so that it can be sent with its head: one that is still to come is sent after it, and costs
+// either side a call more.
+func atHand(r *http.Request) error {
+	if r.ContentLength <= 0 || r.ContentLength > smallBody {
+		return nil
+	}
+	data := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, data); err != nil {
+		return err
+	}
+	r.Body = small{bytes.NewReader(data), data}
+	return nil
+}
+
+// small is a body of which all is there.
+type small struct {
+	*bytes.Reader
+	data []byte
+}
+
+// Close implements io.Closer.
+func (small) Close() error { return nil }
 
 // route is where a request may go, or nothing.
 func (t *Task) route(r *http.Request) string {
@@ -142,6 +174,9 @@ func (t *Task) forwarder() *httputil.ReverseProxy {
 			if err == nil {
 				out.RawQuery = query.Encode()
 				p.Out.URL = out
+			}
+			if body, ok := p.In.Body.(small); ok {
+				p.Out.Body = io.NopCloser(bytes.NewReader(body.data)) // as the transport knows it
 			}
 			p.Out.Host = ""
 			p.Out.Header = http.Header{"User-Agent": {t.door.client.userAgent}, "Accept": {"application/json"}}
