@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // river is how many jobs that do nothing River works off on the same server, and beside it what Remuda reached there.
@@ -96,6 +97,38 @@ func (p *postgresServer) fresh(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "postgres://postgres@/" + name + "?host=" + p.dir, nil
+}
+
+// cpu is the processor time of the server so far, with all its processes.
+func (p *postgresServer) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(filepath.Join(p.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return 0, fmt.Errorf("read postmaster.pid: %w", err)
+	}
+	own, ended, err := processorTime(pid)
+	if err != nil {
+		return 0, err
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0, err
+	}
+	sum := own + ended
+	for child := range strings.FieldsSeq(string(children)) {
+		pid, err := strconv.Atoi(child)
+		if err != nil {
+			return 0, err
+		}
+		if own, _, err := processorTime(pid); err == nil { // it may have ended just now
+			sum += own
+		}
+	}
+	return sum, nil
 }
 
 func (p *postgresServer) stop() {

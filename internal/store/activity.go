@@ -7,7 +7,7 @@ import (
 )
 
 // endedWaits has the wait of each task that ended from $1 on and before $2 as text: its first two digits and its length
-// are all that is told apart. A task that was never claimed has a wait of -1. It reads the index tasks_ended alone; over
+// are all that is told apart. A task that was never claimed has a wait of -1. In SQLite it reads the index tasks_ended alone; over
 // all organizations, cross join holds SQLite to going through that index once for each of them.
 const endedWaits = `select t.ended_at, t.state, cast(case when t.started_at = 0 then -1
 	when t.started_at < t.submitted_at then 0 else t.started_at - t.submitted_at end as text) as wait from `
@@ -18,10 +18,10 @@ func (v view) Activity(_ context.Context, organization string, from, to, step co
 }
 
 func activityText(organization string, from, to, step control.Micros) (text string, args []any) {
-	c := conditions{args: []any{from, to, step}, parts: []string{"t.ended_at >= $1", "t.ended_at < $2", "t.ended_at > 0"}}
-	tables := "tasks t"
+	c := conditions{args: []any{from, to, step}, parts: []string{"t.ended_at >= $1", "t.ended_at < $2"}}
+	tables := "ended_tasks t"
 	if organization == "" {
-		tables = "organizations o cross join tasks t"
+		tables = "organizations o cross join ended_tasks t"
 		c.parts = append(c.parts, "t.organization_id = o.id")
 	}
 	c.where("t.organization_id = $?", organization)
@@ -36,13 +36,13 @@ func (v view) LastFailed(_ context.Context, organization string, since control.M
 	return rows, v.all(&rows, tasks+` where t.id in (`+text+`) order by t.ended_at desc, t.id desc`, args...)
 }
 
-// lastFailed finds their ids in the index tasks_failed alone. An organization that is an expression keeps SQLite from
+// lastFailed finds their ids in an index alone, which in SQLite is tasks_failed. An organization that is an expression keeps SQLite from
 // going through all tasks of it instead.
 func lastFailed(organization string, since control.Micros, most int) (text string, args []any) {
 	c := conditions{args: []any{since}, parts: []string{"f.state = 'failed'", "f.ended_at >= $1"}}
 	c.where("f.organization_id || '' = $?", organization)
 	c.args = append(c.args, most)
-	return `select f.id from tasks f` + c.clause() + ` order by f.ended_at desc limit cast(` + c.last() + ` as bigint)`, c.args
+	return `select f.id from ended_tasks f` + c.clause() + ` order by f.ended_at desc limit cast(` + c.last() + ` as bigint)`, c.args
 }
 
 func (v view) ClassesAtWork(_ context.Context, organization string, most int) (rows []control.ClassView, err error) {
@@ -59,7 +59,7 @@ func (v view) Queues(_ context.Context) (rows []control.QueueRow, err error) {
 	return rows, v.all(&rows, `select x.class_id, x.organization_id, x.queued, coalesce(t.id, '') as head, coalesce(t.submitted_at, 0) as since from (
 		select y.class_id, y.organization_id, cast(sum(y.queued) as bigint) as queued, min(y.head) as head from (
 			select l.class_id, p.organization_id, l.queued,
-				(select q.id from tasks q where q.lane_id = l.id and q.state = 'queued' order by q.rank, q.id limit 1) as head
+				(select q.id from queued_tasks q where q.lane_id = l.id order by q.rank, q.id limit 1) as head
 			from lanes l join projects p on p.id = l.project_id where l.queued > 0) y
 		group by y.class_id, y.organization_id) x left join tasks t on t.id = x.head`)
 }

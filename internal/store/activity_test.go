@@ -138,7 +138,7 @@ func TestActivityReadsItsIndexAlone(t *testing.T) {
 		}
 		for _, organization := range []string{"", w.organization.ID} {
 			text, args := store.LastFailedText(organization, 1, 10)
-			if plan := strings.Join(explained(t, dir, text, args), "\n"); plan != "SEARCH f USING COVERING INDEX tasks_failed (ended_at>?)" {
+			if plan := strings.Join(explained(t, dir, text, args), "\n"); plan != "SEARCH tasks USING COVERING INDEX tasks_failed (ended_at>?)" {
 				t.Errorf("with %s known of the tables, the last that failed in %q are found so:\n%s", known, organization, plan)
 			}
 		}

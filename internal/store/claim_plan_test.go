@@ -14,7 +14,7 @@ import (
 // planned is how SQLite finds the next tasks, one line for each step.
 func planned(t *testing.T, dir string, most int, classes ...string) string {
 	t.Helper()
-	texts, args := store.ClaimTexts("a lane", classes, []string{"job", "docker"}, most)
+	texts, args := store.ClaimTexts(false, "a lane", classes, []string{"job", "docker"}, most)
 	var steps []string
 	for i, text := range texts {
 		steps = append(steps, explained(t, dir, text, args[i])...)

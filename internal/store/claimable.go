@@ -81,10 +81,10 @@ func (v view) firsts(rows *[]control.TaskRow, lanes []control.LaneTurn, most int
 // someone else is changing is passed over.
 func (v view) heads(rows *[]control.TaskRow, share control.Share, side bool) error {
 	if v.postgres == nil || !v.postgres.locks {
-		return v.rows(rows, headsOfLane, share.Lane, share.Tasks)
+		return v.rows(rows, v.headsText(false), share.Lane, share.Tasks)
 	}
 	before := len(*rows)
-	err := v.rows(rows, headsOfLane+unlocked, share.Lane, share.Tasks)
+	err := v.rows(rows, v.headsText(true), share.Lane, share.Tasks)
 	if err != nil || len(*rows) > before || !side {
 		return err
 	}
@@ -93,34 +93,32 @@ func (v view) heads(rows *[]control.TaskRow, share control.Share, side bool) err
 		return err
 	}
 	for _, lane := range behind {
-		if err := v.rows(rows, headOfOne+unlocked, lane); err != nil || len(*rows) > before {
+		if err := v.rows(rows, v.queuedIn("$1", "1", true), lane); err != nil || len(*rows) > before {
 			return err
 		}
 	}
 	return nil
 }
 
-// unlocked passes over what someone else is changing.
-const unlocked = " for no key update of t skip locked"
+// headsText finds the first tasks of a main lane; of the group behind it that is next, where that comes before.
+func (q *query) headsText(locking bool) string {
+	return q.queuedIn("("+nextOfLane+")", "cast($2 as bigint)", locking)
+}
 
 // lanesBehind are a main lane and the lanes of groups behind it that have room, in the order of their first tasks.
 const lanesBehind = `select x.id from (
 	(select s.id, s.head from lanes s where s.main_id = $1 and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 32)
-	union all (select q.lane_id, q.rank from tasks q where q.lane_id = $1 and q.state = 'queued' order by q.rank, q.id limit 1)
+	union all (select q.lane_id, q.rank from queued_tasks q where q.lane_id = $1 order by q.rank, q.id limit 1)
 	) x order by x.head, x.id`
 
-// headOfOne is the first task of one lane, whatever it is.
-const headOfOne = `select ` + movable + ` from tasks t where t.state = 'queued' and t.lane_id = $1 order by t.rank, t.id limit 1`
-
-// headsOfLane are the first tasks of a main lane; of the group behind it that is next, where that comes before.
-const headsOfLane = `select ` + movable + ` from tasks t where t.state = 'queued' and t.lane_id = (
+// nextOfLane is the main lane $1 itself, or the lane of the group behind it that is next.
+const nextOfLane = `
 		select case when m.side is null or m.own <= m.side then m.id else
 			(select s.id from lanes s where s.main_id = m.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) end
 		from (select b.id,
-			(select q.rank from tasks q where q.lane_id = b.id and q.state = 'queued' order by q.rank, q.id limit 1) as own,
+			(select q.rank from queued_tasks q where q.lane_id = b.id order by q.rank, q.id limit 1) as own,
 			(select s.head from lanes s where s.main_id = b.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) as side
-			from lanes b where b.id = $1) m)
-	order by t.rank, t.id limit cast($2 as bigint)`
+			from lanes b where b.id = $1) m`
 
 // lanesText finds the next lanes of some classes.
 func (v view) lanesText(classes, capabilities []string, most int) (text string, args []any) {

@@ -73,8 +73,8 @@ func postgresSnapshot(ctx context.Context, address string) (*Snapshot, error) {
 func (c *postgresCopy) shapes(ctx context.Context) ([]tableShape, error) {
 	rows, err := c.conn.Query(ctx, `select t.table_name, c.column_name, c.data_type, c.is_nullable = 'YES'
 		from information_schema.tables t join information_schema.columns c using (table_schema, table_name)
-		where t.table_schema = current_schema() and t.table_type = 'BASE TABLE' and t.table_name <> $1
-		order by t.table_name, c.ordinal_position`, notCopied)
+		where t.table_schema = current_schema() and t.table_type = 'BASE TABLE' and t.table_name <> all($1)
+		order by t.table_name, c.ordinal_position`, append(keptSets(), notCopied))
 	if err != nil {
 		return nil, err
 	}

@@ -16,12 +16,19 @@ func (s *Store) Outage() bool {
 }
 
 // ClaimTexts are the queries of a claim: which lanes are next, and, of the lane with an id, the first tasks.
-func ClaimTexts(lane string, classes, capabilities []string, most int) (texts []string, args [][]any) {
-	lanes, asked := view{&query{shapes: shapes{}}}.lanesText(classes, capabilities, most)
-	return []string{lanes, headsOfLane}, [][]any{asked, {lane, most}}
+func ClaimTexts(postgres bool, lane string, classes, capabilities []string, most int) (texts []string, args [][]any) {
+	q := &query{shapes: shapes{}}
+	if postgres {
+		q.postgres = &postgresSession{}
+	}
+	lanes, asked := view{q}.lanesText(classes, capabilities, most)
+	return []string{lanes, q.headsText(postgres)}, [][]any{asked, {lane, most}}
 }
 
 // RunnerAttemptsText is how the attempts of a runner are found.
 func RunnerAttemptsText(runner string, live bool, p control.Span) (text string, args []any) {
-	return runnerAttempts(runner, live, p)
+	return (&query{}).runnerAttempts(runner, live, p)
 }
+
+// KeptSets are the tables that PostgreSQL keeps by triggers.
+func KeptSets() []string { return keptSets() }

@@ -107,7 +107,7 @@ func (t tx) countGroup(task control.TaskRow, queued, running int) error {
 	case queued > 0:
 		head = `case when queued = 0 or $4 < head then $4 else head end, idle_since = 0`
 	case queued < 0:
-		head = `coalesce((select q.rank from tasks q where q.lane_id = lanes.id and q.state = 'queued' order by q.rank, q.id limit 1), head)`
+		head = `coalesce((select q.rank from queued_tasks q where q.lane_id = lanes.id order by q.rank, q.id limit 1), head)`
 	}
 	args := []any{task.LaneID, queued, running}
 	if queued > 0 {

@@ -12,10 +12,10 @@ import (
 // Idle lanes and empty groups go. Whoever queues a task finds or makes both in the transaction that inserts it, and these
 // delete Alone: so no task can come to lie in a lane that goes.
 
-// noneLive says of a lane that it has no live task: by its counters, and by its tasks as far as an index has them.
+// noneLive says of a lane that it has no live task: by its counters, and by its tasks as far as they are found.
 const noneLive = `lanes.queued = 0 and lanes.running = 0
-	and not exists (select 1 from tasks q where q.lane_id = lanes.id and q.state = 'queued')
-	and not exists (select 1 from tasks g where g.group_id = lanes.group_id and g.group_id <> '' and g.state in ('waiting', 'queued', 'running'))`
+	and not exists (select 1 from queued_tasks q where q.lane_id = lanes.id)
+	and not exists (select 1 from grouped_tasks g where g.group_id = lanes.group_id)`
 
 func (v view) IdleLanes(_ context.Context, after string) (rows []control.LaneRow, err error) {
 	return rows, v.all(&rows, `select id, idle_since from lanes where id > $1 and queued = 0 and running = 0 order by id limit 64`, after)
@@ -39,7 +39,7 @@ func (t tx) ForgetLanes(_ context.Context, ids []string, before control.Micros) 
 func (t tx) ForgetGroups(_ context.Context, ids []string) error {
 	return t.ofEach(`delete from groups where id in `, ids, ` and running = 0
 		and not exists (select 1 from lanes l where l.group_id = groups.id and l.group_id <> '')
-		and not exists (select 1 from tasks g where g.group_id = groups.id and g.group_id <> '' and g.state in ('waiting', 'queued', 'running'))`)
+		and not exists (select 1 from grouped_tasks g where g.group_id = groups.id)`)
 }
 
 // ofEach carries a statement out for rows with these ids, a few at once. What others of the same transaction have counted

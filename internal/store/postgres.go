@@ -78,9 +78,11 @@ func postgresConfig(address string) (*pgxpool.Config, error) {
 		"statement_timeout":                   milliseconds(statementWithin),
 		"idle_in_transaction_session_timeout": milliseconds(idleWithin),
 		// Every statement finds a few rows by an index: to plan it anew for its arguments costs more than to run it. A plan
-		// that was made while a table was new and empty would read it whole, for as long as nothing analyzes it.
+		// that was made while a table was new and empty would read it whole, for as long as nothing analyzes it; or all of a
+		// lane by a bitmap, to sort it, where the index has it in order.
 		"plan_cache_mode":         "force_generic_plan",
 		"enable_seqscan":          "off",
+		"enable_bitmapscan":       "off",
 		"jit":                     "off",
 		"tcp_keepalives_idle":     "10",
 		"tcp_keepalives_interval": "5",

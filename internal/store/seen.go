@@ -19,7 +19,7 @@ func (t tx) ForgetRunners(_ context.Context, idle, used control.Micros) (int64, 
 func (v view) RunnerCounts(_ context.Context, since, now control.Micros) (rows []control.RunnerCount, err error) {
 	return rows, v.all(&rows, `select silent, draining, paused, quarantined, busy, count(*) as n from (
 			select r.silent_at < $2 as silent, r.draining or r.drain_asked as draining, r.paused, r.quarantined,
-				exists (select 1 from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun')) as busy
+				exists (select 1 from live_attempts a where a.runner_id = r.id) as busy
 			from runners r where r.gone_at = 0 and r.last_seen_at > $1) x
 		group by silent, draining, paused, quarantined, busy`, since, now)
 }

@@ -29,11 +29,12 @@ func (v view) Movable(_ context.Context, id string) (row control.TaskRow, err er
 }
 
 func (v view) Deliverable(_ context.Context, runner string) (rows []control.TaskView, err error) {
+	from, live := v.live("$1")
 	return rows, v.rows(&rows, `select t.id, t.job_id, t.attempt_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
 		t.fork, n.name || '/' || c.name as class, j.implementation, t.task_index, t.task_total, t.timeout, t.cancel_grace, t.cancel_requested
-		from attempts a cross join tasks t cross join organizations o cross join projects p
+		from `+from+` cross join tasks t cross join organizations o cross join projects p
 		cross join resource_classes c cross join namespaces n cross join jobs j
-		where a.runner_id = $1 and a.state in ('claimed', 'begun') and t.id = a.task_id and t.attempt_id = a.id
+		where `+live+` and t.id = a.task_id and t.attempt_id = a.id
 			and o.id = t.organization_id and p.id = t.project_id and c.id = t.class_id and n.id = c.namespace_id and j.id = t.job_id`, runner)
 }
 
@@ -60,9 +61,10 @@ func (v view) Attempts(_ context.Context, task string) (rows []control.AttemptVi
 }
 
 func (v view) LiveAttempts(_ context.Context, runner string) (rows []control.AttemptView, err error) {
+	from, live := v.live("$1")
 	return rows, v.rows(&rows, `select a.id, a.task_id, a.number, a.runner_id, a.state, a.lost_after, a.claimed_at, a.begun_at,
-		a.last_sign_at, t.cancel_requested from attempts a join tasks t on t.id = a.task_id
-		where a.runner_id = $1 and a.state in ('claimed', 'begun') order by a.id`, runner)
+		a.last_sign_at, t.cancel_requested from `+from+` join tasks t on t.id = a.task_id
+		where `+live+` order by a.id`, runner)
 }
 
 func (v view) Attempt(_ context.Context, id string) (row control.AttemptView, err error) {
@@ -120,8 +122,8 @@ func (v view) Waiting(_ context.Context, organization string) (rows []control.La
 
 func (v view) Ahead(_ context.Context, t control.TaskRow, most int) (ahead control.Ahead, err error) {
 	return ahead, v.one(&ahead, `select
-		(select count(*) from (select 1 as one from lanes l join tasks q on q.lane_id = l.id
-			where l.class_id = $1 and l.project_id = $6 and l.queued > 0 and (not l.closed or l.id = $4) and q.state = 'queued'
+		(select count(*) from (select 1 as one from lanes l join queued_tasks q on q.lane_id = l.id
+			where l.class_id = $1 and l.project_id = $6 and l.queued > 0 and (not l.closed or l.id = $4)
 				and (q.rank < $2 or q.rank = $2 and q.id < $3) limit cast($5 as bigint)) x) as tasks,
 		(select count(distinct w.project_id) from lanes w where w.class_id = $1 and w.waits and w.project_id <> $6) as projects`,
 		t.ClassID, t.Rank, t.ID, t.LaneID, most, t.ProjectID)
@@ -141,16 +143,18 @@ func (v view) GroupByName(_ context.Context, project, name string) (row control.
 }
 
 func (v view) GroupTasks(_ context.Context, group string) (rows []control.GroupTask, err error) {
-	return rows, v.all(&rows, `select `+movable+`, j.name as job from tasks t join jobs j on j.id = t.job_id
-		where t.group_id = $1 and t.group_id <> '' and t.state in ('waiting', 'queued', 'running') order by t.id`, group)
+	return rows, v.all(&rows, `select `+movable+`, j.name as job from grouped_tasks g join tasks t on t.id = g.id
+		join jobs j on j.id = t.job_id where g.group_id = $1 order by g.id`, group)
 }
 
 func (v view) Expired(_ context.Context, unbegun, since, now control.Micros) (rows []control.AttemptRow, err error) {
-	return rows, v.all(&rows, `select * from attempts where state in ('claimed', 'begun') and last_sign_at < $1
-		and (state = 'claimed' and $2 < $1 or state = 'begun' and last_sign_at + lost_after / 1000 < $3 and $2 + lost_after / 1000 < $3)
-		order by last_sign_at limit 64`, unbegun, since, now)
+	from, live := v.live("")
+	return rows, v.all(&rows, `select a.* from `+from+` where `+live+` and a.last_sign_at < $1
+		and (a.state = 'claimed' and $2 < $1 or a.state = 'begun' and a.last_sign_at + a.lost_after / 1000 < $3 and $2 + a.lost_after / 1000 < $3)
+		order by a.last_sign_at limit 64`, unbegun, since, now)
 }
 
 func (v view) Overdue(_ context.Context, now control.Micros) (rows []control.TaskRow, err error) {
-	return rows, v.all(&rows, `select * from tasks where state = 'queued' and queue_until < $1 order by queue_until limit 64`, now)
+	return rows, v.all(&rows, `select t.* from queued_tasks q join tasks t on t.id = q.id
+		where q.queue_until < $1 order by q.queue_until limit 64`, now)
 }

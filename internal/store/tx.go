@@ -112,6 +112,6 @@ func (t tx) ForgetTokens(_ context.Context, before control.Micros) (int64, error
 func (t tx) LeaveSilent(_ context.Context, before, now control.Micros) (int64, error) {
 	return t.exec(`update runners set gone_at = $2 where id in (
 		select r.id from runners r where r.gone_at = 0 and r.silent_at < $1
-			and not exists (select 1 from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun'))
+			and not exists (select 1 from live_attempts a where a.runner_id = r.id)
 		order by r.silent_at limit 64)`, before, now)
 }

@@ -174,7 +174,7 @@ func (v view) Runners(_ context.Context, f control.RunnerQuery) (rows []control.
 		coalesce((select string_agg(n.name || '/' || k.name, ' ') from runner_classes x join resource_classes k on k.id = x.class_id
 			join namespaces n on n.id = k.namespace_id join tokens t on t.id = x.token_id
 			where x.runner_id = r.id and t.revoked_at = 0), '') as classes,
-		(select count(*) from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun')) as busy
+		(select count(*) from live_attempts a where a.runner_id = r.id) as busy
 		from runners r`+c.page("r", f.Span), c.args...)
 }
 
@@ -182,7 +182,7 @@ func (v view) RunnerStates(_ context.Context, class string, since, now control.M
 	return rows, v.all(&rows, `select version, capabilities, reason, ready, draining, paused, quarantined, revoked, silent, busy, count(*) as n from (
 			select r.version, r.capabilities, case when r.ready then '' else r.reason end as reason, r.ready, r.draining or r.drain_asked as draining,
 				r.paused, r.quarantined, t.revoked_at <> 0 as revoked, r.silent_at < $3 as silent,
-				(select count(*) from attempts a where a.runner_id = r.id and a.state in ('claimed', 'begun')) >= r.slots as busy
+				(select count(*) from live_attempts a where a.runner_id = r.id) >= r.slots as busy
 			from runner_classes rc join runners r on r.id = rc.runner_id join tokens t on t.id = rc.token_id
 			where rc.class_id = $1 and r.gone_at = 0 and r.last_seen_at > $2) x
 		group by version, capabilities, reason, ready, draining, paused, quarantined, revoked, silent, busy
