@@ -47,11 +47,9 @@ func Main(ctx context.Context, version string, args []string, process Process) i
 // more processors than it needs, Go's scheduler wakes threads for each of its many small turns, which then find nothing.
 const slotsOfProcessor = 8
 
-// useProcessors lets the runner use as many processors as its slots need, unless somebody said it by GOMAXPROCS.
+// useProcessors lets the runner use as many processors as its slots need, and no more than it has or was given.
 func useProcessors(slots int) {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), 1+slots/slotsOfProcessor))
-	}
+	runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), 1+slots/slotsOfProcessor))
 }
 
 func live(ctx context.Context, version string, process Process) error {
