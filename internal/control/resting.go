@@ -28,19 +28,27 @@ const (
 	mostSeen = 256
 )
 
-// Again is Sync for a runner that rests and says what it said before, as Sync says whether it does: it is held again, and
-// little is done for that. When it cannot be, again is false, nothing has happened, and whoever asked has to ask Sync.
-func (d RunnerDoor) Again(ctx context.Context, s remuda.Sync) (answer remuda.SyncAnswer, again bool, err error) {
+// Resumed is the sync of a runner that rested. Wait has to be called, once.
+type Resumed struct{ held *heldSync }
+
+// Resume begins what Sync would, when the runner rests and says what it said before: little is done for that. Otherwise it
+// is false, nothing has happened, and Sync is to be asked.
+func (d RunnerDoor) Resume(s remuda.Sync) (r Resumed, rested bool) {
 	if !d.p.recognized.knows(d.id) {
-		return answer, false, nil
+		return r, false
 	}
 	h := d.take(s)
-	defer h.leave()
 	if !h.resume() {
-		return answer, false, nil
+		h.leave()
+		return r, false
 	}
-	answer, err = h.wait(ctx)
-	return answer, true, err
+	return Resumed{h}, true
+}
+
+// Wait is the rest of Sync: it is held, and answered.
+func (r Resumed) Wait(ctx context.Context) (remuda.SyncAnswer, error) {
+	defer r.held.leave()
+	return r.held.wait(ctx)
 }
 
 // rest keeps the subscription of a sync that ended with nothing to say. It is false when there is something after all.

@@ -19,6 +19,7 @@ type metrics struct {
 	durations *prometheus.HistogramVec
 	ignored   *prometheus.CounterVec
 	refused   *prometheus.CounterVec
+	repeated  prometheus.Counter
 	show      http.Handler
 }
 
@@ -38,11 +39,14 @@ func newMetrics(s *Server) *metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "remuda_http_refused_total", Help: "Requests refused before any rule was asked, by reason; docs/operate.md explains each.",
 		}, []string{"reason"}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "remuda_http_syncs_repeated_total", Help: "Syncs of idle runners that were the same as the one before, and were held again without being read anew.",
+		}),
 	}
 	for _, reason := range []string{reasonRequests, reasonStreams, reasonPace, reasonAddress, reasonFull, reasonBusy, reasonBody} {
 		m.refused.WithLabelValues(reason) // there from the start, so that a rate can be taken of the first
 	}
-	m.registry.MustRegister(m.requests, m.durations, m.ignored, m.refused,
+	m.registry.MustRegister(m.requests, m.durations, m.ignored, m.refused, m.repeated,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "remuda_http_syncs_held", Help: "Requests of runners that are held open.",
 		}, func() float64 { return float64(s.syncs.taken()) }),

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // parking is where the connections of requests wait that are held open by the thousand.
@@ -17,6 +18,7 @@ type parking struct {
 	server  *Server
 	back    chan net.Conn // those that go back
 	letters sync.Pool     // of *responder, each with its letter
+	here    atomic.Int64  // connections
 
 	mu      sync.Mutex
 	full    bool // no more are taken
@@ -85,6 +87,7 @@ func (p *parking) take(out *responder, r *http.Request, ask heldSync) bool {
 	held := &parked{parking: p, ask: ask, pattern: r.Pattern, last: r.Close, asks: make(chan struct{}, 1), watched: make(chan struct{})}
 	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered())
 	held.arrive(conn, r, early)
+	p.here.Add(1)
 	p.waiting.Go(func() { held.wait(out) }) // ends with the answer, or a while after it; end waits for it
 	return true
 }

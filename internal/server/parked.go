@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/remuda-dev/remuda/internal/aside"
+	"github.com/remuda-dev/remuda/internal/control"
 )
 
 // parked is one connection while its requests are held.
@@ -22,6 +23,8 @@ type parked struct {
 	pattern string
 	last    bool   // its caller sends nothing more
 	text    []byte // of the request, as it came; empty when that is not known
+	idle    bool   // the last answer said nothing
+	resumed control.Resumed
 	leave   context.CancelFunc
 
 	// What the goroutine that reads tells the one that answers.
@@ -62,24 +65,31 @@ func isAll(text []byte, r *http.Request) bool {
 // wait is the life of a parked connection. After an answer that said nothing it waits for the caller's next request. If
 // that is the same, byte for byte, and the rules have nothing against it, it is held again; who asks, and what for, is
 // known. Anything else goes the ordinary road: net/http gets the connection, and what was read of it.
+//
+// While a request is held the stack stays small, and what goes deep is done aside: ten thousand wait here.
 func (h *parked) wait(first *responder) {
 	ctx, leave := context.WithCancel(context.Background())
 	defer leave()
 	h.leave = leave
-	go h.watch() // ends when the connection is closed or its deadline is over, below
-	idle, goesOn := h.answerFirst(ctx, first)
-	repeats := false
-	for goesOn && idle {
+	go h.watch() // ends when the connection is closed or its deadline is over, in end
+	goesOn, repeats := false, false
+	defer func() {
+		if caught := recover(); caught != nil {
+			h.parking.server.log.Error("request panicked", "route", h.pattern, "panic", caught, "stack", string(debug.Stack()))
+			goesOn = false
+		}
+		h.end(goesOn && ctx.Err() == nil, repeats)
+	}()
+	for goesOn = h.answerFirst(ctx, first); goesOn && h.idle; goesOn = h.answerAgain(ctx) {
 		if repeats = h.isRepeated(); !repeats {
-			break
+			return
 		}
-		again := false
-		if idle, goesOn, again = h.answerAgain(ctx); !again {
-			break
+		again, resumed := h.ask.resume()
+		if !resumed {
+			return
 		}
-		repeats = false
+		h.resumed, repeats = again, false
 	}
-	h.end(goesOn && ctx.Err() == nil, repeats)
 }
 
 // end gives the connection back, or closes it. repeats is whether its last request was not answered yet.
@@ -90,6 +100,7 @@ func (h *parked) end(goesOn, repeats bool) {
 		_ = h.conn.Close()
 	}
 	<-h.watched
+	h.parking.here.Add(-1)
 	heard := h.heard
 	if repeats || len(h.asks) > 0 {
 		heard = append(bytes.Clone(h.text), heard...)
@@ -143,53 +154,37 @@ func (h *parked) isRepeated() bool {
 }
 
 // answerFirst has the request answered that net/http read.
-func (h *parked) answerFirst(ctx context.Context, out *responder) (idle, goesOn bool) {
-	whole := h.guard(func() {
-		idle = h.ask.first(ctx, out)
-		aside.Do(func() { goesOn = ctx.Err() == nil && h.send(out, idle) })
-	})
-	h.parking.server.finished(out, h.pattern, out.started)
-	return idle, goesOn && whole
+func (h *parked) answerFirst(ctx context.Context, out *responder) (goesOn bool) {
+	defer func() { h.parking.server.finished(out, h.pattern, out.started) }()
+	h.idle = h.ask.first(ctx, out)
+	aside.Do(func() { goesOn = ctx.Err() == nil && h.send(out) })
+	return goesOn
 }
 
-// answerAgain has the same request held again, and answered. When it cannot be, again is false.
-func (h *parked) answerAgain(ctx context.Context) (idle, goesOn, again bool) {
-	s, started := h.parking.server, time.Now()
-	whole := h.guard(func() {
-		answer, held, err := h.ask.again(ctx)
-		if again = held; !again {
-			goesOn = true
-			return
-		}
-		out := h.parking.letter()
+// answerAgain has the same request answered, which is held again.
+func (h *parked) answerAgain(ctx context.Context) (goesOn bool) {
+	defer h.ask.leave()
+	started := time.Now()
+	answer, err := h.resumed.Wait(ctx)
+	aside.Do(func() {
+		s, out := h.parking.server, h.parking.letter()
 		out.id, out.started = requestID(), started
-		idle = s.answerSync(ctx, out, answer, err)
-		goesOn = ctx.Err() == nil && h.send(out, idle)
+		h.idle = s.answerSync(ctx, out, answer, err)
+		goesOn = ctx.Err() == nil && h.send(out)
 		s.finished(out, h.pattern, started)
+		s.metrics.repeated.Inc()
 		h.parking.letters.Put(out)
 	})
-	return idle, goesOn && whole, again
-}
-
-// guard is false when work panicked, which ends this connection alone.
-func (h *parked) guard(work func()) (whole bool) {
-	defer func() {
-		if caught := recover(); caught != nil {
-			h.parking.server.log.Error("request panicked", "route", h.pattern, "panic", caught, "stack", string(debug.Stack()))
-			whole = false
-		}
-	}()
-	work()
-	return true
+	return goesOn
 }
 
 // send writes the answer at once. It is false when the connection ends with it.
-func (h *parked) send(out *responder, idle bool) (goesOn bool) {
+func (h *parked) send(out *responder) (goesOn bool) {
 	letter := out.ResponseWriter.(*letter)
 	letter.last = h.last || h.parking.server.closing.Err() != nil
-	if idle && !letter.last {
-		// So little is written at once, and the next request is to come as soon as a new connection's.
-		_ = h.conn.SetDeadline(time.Now().Add(headerTime))
+	if h.idle && !letter.last {
+		// So little is written at once. The next request is to come as soon as the first of a new connection.
+		_ = h.conn.SetDeadline(time.Now().Add(h.parking.server.lineTime))
 		h.open.Store(true)
 	} else {
 		_ = h.conn.SetWriteDeadline(time.Now().Add(answerTime))

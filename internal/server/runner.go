@@ -122,14 +122,19 @@ func (h *heldSync) first(ctx context.Context, out *responder) (idle bool) {
 	return idle
 }
 
-// again holds the same once more, if there is a place for it and the rules have nothing against it.
-func (h *heldSync) again(ctx context.Context) (answer remuda.SyncAnswer, again bool, err error) {
+// resume begins the same once more, if there is a place for it and the rules have nothing against it. Else the ordinary
+// road tells why.
+func (h *heldSync) resume() (again control.Resumed, resumed bool) {
 	leave, err := h.server.syncs.take()
 	if err != nil {
-		return answer, false, nil // the ordinary road tells why
+		return again, false
 	}
-	defer leave()
-	return h.door.Again(ctx, h.said)
+	if again, resumed = h.door.Resume(h.said); resumed {
+		h.leave = leave
+		return again, true
+	}
+	leave()
+	return again, false
 }
 
 // answerSync is idle when there was nothing to say.

@@ -24,7 +24,7 @@ const (
 func (s *Server) HTTP() *http.Server {
 	return &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: headerTime,
+		ReadHeaderTimeout: s.lineTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    headerBytes,
 		HTTP2: &http.HTTP2Config{

@@ -70,6 +70,7 @@ type Server struct {
 	workTime  time.Duration // how long a request may wait for the store
 	writeTime time.Duration // how long a reader may leave a piece of a stream in the pipe
 	bodyTime  time.Duration // how long a MiB of a request's body may take to arrive
+	lineTime  time.Duration // how long a request's header may
 
 	closing context.Context // ends when the server stops: held requests are let go
 	close   context.CancelFunc
@@ -99,6 +100,7 @@ func New(o Options) *Server {
 		writeTime: writeTime,
 		heartbeat: 15 * time.Second, // under the 30 s and 60 s after which common proxies take a connection for dead
 		bodyTime:  30 * time.Second,
+		lineTime:  headerTime,
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)
