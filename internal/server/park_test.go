@@ -70,7 +70,10 @@ func (c *wire) say(text string) {
 
 // syncText is an idle runner's sync as it goes over the wire.
 func syncText(m machine, headers ...string) string {
-	const body = `{"holding": [], "ready": true}`
+	return syncSaying(m, `{"holding": [], "ready": true}`, headers...)
+}
+
+func syncSaying(m machine, body string, headers ...string) string {
 	return fmt.Sprintf("POST %s/runners/%s/sync HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s",
 		v1, m.id, m.token, len(body), strings.Join(headers, ""), body)
 }
