@@ -39,6 +39,43 @@ func TestAnIdleRunnerThatComesBackCostsNoTransactionOfItsOwn(t *testing.T) {
 	})
 }
 
+func TestARunnerThatRestsIsResumedByTheSameWordsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRanch(t)
+		defer r.run()()
+		h := r.register(1)
+		ready := remuda.Sync{Ready: true}
+		resumed := func(s remuda.Sync) bool {
+			again, rested := h.Resume(s)
+			if rested {
+				answer, err := again.Wait(t.Context())
+				if err != nil || len(answer.Claims) > 0 {
+					t.Errorf("answered %+v, %v", answer, err)
+				}
+			}
+			return rested
+		}
+		for _, c := range []struct {
+			what   string
+			said   remuda.Sync
+			before func()
+			want   bool
+		}{
+			{"at once", ready, func() {}, true},
+			{"saying something else", remuda.Sync{Reason: "the disk is full"}, func() {}, false},
+			{"when another of its syncs came before", ready, func() { r.sync(h, ready); synctest.Wait() }, false},
+			{"too late", ready, func() { time.Sleep(11 * time.Second) }, false},
+			{"after an order", ready, func() { must(t, r.admin.DrainRunner, t.Context(), h.id) }, false},
+		} {
+			<-r.sync(h, ready) // until its hold is over
+			c.before()
+			if got := resumed(c.said); got != c.want {
+				t.Errorf("%s it is resumed: %t", c.what, got)
+			}
+		}
+	})
+}
+
 func TestATaskThatCameBetweenTwoSyncsIsClaimedByTheSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRanch(t)
