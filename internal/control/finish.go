@@ -54,55 +54,95 @@ func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult)
 	if len(steps) == 0 {
 		return outcomes, nil
 	}
-	err = d.p.writeIn(ctx, Beside, "runner "+d.id, func(t *transition) error {
-		taken, err := d.finishHeld(ctx, t, results, steps, outcomes)
+	return outcomes, d.p.endings.Do(ctx, &ending{ctx, d, results, steps, outcomes})
+}
+
+// ending is what one runner says of how some of its claims ended, and what became of each: of those results for which
+// there are steps.
+type ending struct {
+	ctx      context.Context
+	door     RunnerDoor
+	results  []remuda.ClaimResult
+	steps    map[int]string
+	outcomes []error
+}
+
+// Of many runners whose tasks end at the same time, those that wait are written together.
+const (
+	endingsAtOnce   = 4
+	endingsTogether = 64
+)
+
+// carryOutEndings ends the claims of several runners in one transition; when that goes wrong, those of each in one of its own.
+func (p *Plane) carryOutEndings(set []*ending) []error {
+	errs := make([]error, len(set))
+	if len(set) > 1 {
+		err := p.end(context.WithoutCancel(set[0].ctx), set...)
+		if err == nil || errors.Is(err, remuda.Unavailable) {
+			for i := range errs {
+				errs[i] = err
+			}
+			return errs
+		}
+	}
+	for i, one := range set {
+		errs[i] = p.end(one.ctx, one)
+	}
+	return errs
+}
+
+func (p *Plane) end(ctx context.Context, set ...*ending) error {
+	err := p.writeIn(ctx, Beside, "", func(t *transition) error {
+		taken, err := t.finishHeld(ctx, set)
 		if err == nil && !taken {
 			return errRefused
 		}
 		return err
 	})
 	if errors.Is(err, errRefused) {
-		err = nil
+		return nil
 	}
-	return outcomes, err
+	return err
 }
 
-// finishHeld ends those claims of results for which there are steps, and fills in what became of each. It answers whether
-// any was taken.
-func (d RunnerDoor) finishHeld(ctx context.Context, t *transition, results []remuda.ClaimResult, steps map[int]string, outcomes []error) (taken bool, err error) {
-	claims := make([]string, 0, len(steps))
-	for i := range steps {
-		claims = append(claims, results[i].Claim)
+// finishHeld ends claims, and fills in what became of each. It answers whether any was taken.
+func (t *transition) finishHeld(ctx context.Context, set []*ending) (taken bool, err error) {
+	var claims []string
+	for _, e := range set {
+		for i := range e.steps {
+			claims = append(claims, e.results[i].Claim)
+		}
 	}
-	held, err := t.Claimed(ctx, claims...)
+	rows, err := t.Claimed(ctx, claims...)
 	if err != nil {
 		return false, err
 	}
-	own := make(map[string]*Held, len(held))
-	for i := range held {
-		if held[i].Attempt.RunnerID == d.id {
-			own[held[i].Attempt.ID] = &held[i]
-		}
+	held := make(map[string]*Held, len(rows))
+	for i := range rows {
+		held[rows[i].Attempt.ID] = &rows[i]
 	}
 	err = t.Together(ctx, func() error {
-		for i, r := range results {
-			last, here := steps[i]
-			if !here {
-				continue
-			}
-			one := own[r.Claim]
-			switch {
-			case one == nil:
-				outcomes[i] = absent("claim", r.Claim)
-			case !one.Attempt.State.Live():
-				outcomes[i] = ended(one.Attempt, r.Result)
-			default:
-				outcomes[i] = nil // a transition may be run again
-				if err := t.finish(ctx, one, r.Result, last); err != nil {
-					return err
+		for _, e := range set {
+			t.actor = "runner " + e.door.id
+			for i, r := range e.results {
+				last, here := e.steps[i]
+				if !here {
+					continue
 				}
+				one := held[r.Claim]
+				switch {
+				case one == nil || one.Attempt.RunnerID != e.door.id:
+					e.outcomes[i] = absent("claim", r.Claim)
+				case !one.Attempt.State.Live():
+					e.outcomes[i] = ended(one.Attempt, r.Result)
+				default:
+					e.outcomes[i] = nil // a transition may be run again
+					if err := t.finish(ctx, one, r.Result, last); err != nil {
+						return err
+					}
+				}
+				taken = taken || e.outcomes[i] == nil
 			}
-			taken = taken || outcomes[i] == nil
 		}
 		return nil
 	})

@@ -162,7 +162,7 @@ func (d RunnerDoor) ClaimOne(ctx context.Context) (*remuda.Claim, error) {
 			seen.runner.Slots = max(seen.runner.Slots, len(seen.live))
 		}
 		row = seen.runner
-		return t.Update(ctx, &row, "last_seen_at", "silent_at", "slots")
+		return t.Update(ctx, &row, "last_seen_at", "last_used_at", "silent_at", "slots")
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim for runner %s: %w", d.id, err)

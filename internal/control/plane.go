@@ -12,6 +12,7 @@ import (
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/internal/aside"
+	"github.com/remuda-dev/remuda/internal/together"
 )
 
 // The times of the rules; docs/operate.md explains them to operators.
@@ -87,7 +88,8 @@ type Plane struct {
 	recognized recognized
 	activities activities
 
-	crew aside.Crew // does what held syncs need of the store
+	crew    aside.Crew // does what held syncs need of the store
+	endings *together.Group[*ending]
 
 	retention Retention
 	kept      keeping
@@ -107,13 +109,15 @@ func New(o Options) *Plane {
 	if hold == 0 || hold > holdIdle {
 		hold = holdIdle
 	}
-	return &Plane{
+	p := &Plane{
 		store: o.Store, keys: o.Keys, log: o.Log, hub: newHub(), outputLimit: limit, version: o.Version, clock: clock, holdIdle: hold,
 		syncs: map[string]*heldSync{}, away: map[string]bool{}, since: micros(clock()),
 		followed: map[string]time.Time{}, freed: make(chan TaskRow, 64),
 		waited: map[string]wait{}, arrivals: map[string]arrival{}, resting: map[string]resting{}, seen: map[string]Micros{}, crew: aside.NewCrew(maxSyncing),
 		retention: o.Retention,
 	}
+	p.endings = together.New(endingsAtOnce, endingsTogether, p.carryOutEndings)
+	return p
 }
 
 // Ready says whether the store can be used.

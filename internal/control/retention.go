@@ -28,8 +28,8 @@ const (
 	// shortestOutput is for how long output is kept, whatever its size: until no more of it may arrive.
 	shortestOutput = lateReports + 5*time.Minute
 
-	// together is how many tasks one transaction forgets.
-	together = 8
+	// forgottenAtOnce is how many tasks one transaction forgets.
+	forgottenAtOnce = 8
 )
 
 // keeping is what is known of what is kept.
@@ -133,7 +133,7 @@ func (p *Plane) old(ctx context.Context, after string, before Micros, do func([]
 			if task.EndedAt != 0 && task.State.Ended() && task.EndedAt < before && !task.Pinned {
 				few = append(few, task)
 			}
-			if len(few) < together && i < len(page)-1 || len(few) == 0 {
+			if len(few) < forgottenAtOnce && i < len(page)-1 || len(few) == 0 {
 				continue
 			}
 			since := time.Now()

@@ -149,7 +149,7 @@ type View interface {
 	LastEvent(ctx context.Context) (id int64, held bool, err error)
 
 	// Claimable answers the next tasks for a runner of these classes with these capabilities under every limit, as far as
-	// a move needs them: at least one when there is any, and at most so many.
+	// a claim needs them: at least one when there is any, and at most so many.
 	Claimable(ctx context.Context, classes, capabilities []string, most int) ([]TaskRow, error)
 	// Waiting names the classes in which a main lane waits, and what capabilities the lane needs; of one organization's
 	// lanes, or of all.

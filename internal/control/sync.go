@@ -172,13 +172,13 @@ func (d RunnerDoor) arrive(ctx context.Context, s remuda.Sync, hold time.Duratio
 		row.Draining = s.Draining || (s.Again || same) && row.Draining
 		row.Ready, row.Reason, row.LastSeenAt = s.Ready, s.Reason, t.now
 		row.SilentAt = t.now.after(max(busySilentAfter, hold+overdueSync))
-		if err := t.Update(ctx, row, "ready", "reason", "draining", "drain_life", "last_seen_at", "silent_at"); err != nil {
-			return err
-		}
 		if err := t.Sign(ctx, d.id, unsigned(seen.live, s.Holding, t.now), t.now); err != nil {
 			return err
 		}
-		return t.fill(ctx, &seen)
+		if err := t.fill(ctx, &seen); err != nil {
+			return err
+		}
+		return t.Update(ctx, row, "ready", "reason", "draining", "drain_life", "last_seen_at", "last_used_at", "silent_at")
 	})
 	return seen, err
 }
@@ -218,13 +218,16 @@ func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (seen sight, err er
 		if seen, err = d.see(ctx, t, s); err != nil {
 			return err
 		}
-		return t.fill(ctx, &seen)
+		if err := t.fill(ctx, &seen); err != nil || !seen.given {
+			return err
+		}
+		return t.Update(ctx, &seen.runner, "last_used_at", "silent_at")
 	})
 	return seen, err
 }
 
-// fill gives the runner's free slots the best tasks that it may take, each as a new attempt. When it has no slot for
-// more, it wakes another runner of the class.
+// fill gives the runner's free slots the best tasks that it may take, each as a new attempt, and notes in its row that it
+// was used. When it has no slot for more, it wakes another runner of the class.
 func (t *transition) fill(ctx context.Context, s *sight) error {
 	capabilities := strings.Fields(s.runner.Capabilities)
 	for left := maxClaims; left > 0 && s.takes(); { // the next sync takes more
@@ -233,6 +236,7 @@ func (t *transition) fill(ctx context.Context, s *sight) error {
 			return err
 		}
 		left -= len(tasks)
+		s.runner.LastUsedAt = t.now
 		if s.syncs {
 			s.runner.SilentAt = t.now.after(busySilentAfter)
 		}
@@ -343,12 +347,6 @@ func (t *transition) lease(ctx context.Context, task *TaskRow, runner *RunnerRow
 	task.AttemptID, task.StartedAt = attempt.ID, t.now
 	if err := t.move(ctx, task, remuda.Running, "", ""); err != nil {
 		return AttemptView{}, err
-	}
-	if runner.LastUsedAt != t.now {
-		runner.LastUsedAt = t.now
-		if err := t.Update(ctx, runner, "last_used_at", "silent_at"); err != nil {
-			return AttemptView{}, err
-		}
 	}
 	return AttemptView{AttemptRow: attempt, Runner: runner.Name}, nil
 }

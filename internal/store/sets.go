@@ -16,13 +16,13 @@ func keptSets() []string {
 // queuedIn reads the first queued tasks of a lane. locking has PostgreSQL pass over those that someone else is changing.
 func (q *query) queuedIn(lane, most string, locking bool) string {
 	if q.postgres == nil {
-		return "select " + movable + " from tasks t where t.state = 'queued' and t.lane_id = " + lane + " order by t.rank, t.id limit " + most
+		return "select " + claimable + " from tasks t where t.state = 'queued' and t.lane_id = " + lane + " order by t.rank, t.id limit " + most
 	}
 	lock := ""
 	if locking {
 		lock = " for no key update skip locked" // and one that was claimed meanwhile is not queued any more
 	}
-	return "select " + movable + ` from queued_tasks q
+	return "select " + claimable + ` from queued_tasks q
 		cross join lateral (select * from tasks x where x.id = q.id and x.state = 'queued' offset 0` + lock + `) t
 		where q.lane_id = ` + lane + " order by q.rank, q.id limit " + most
 }

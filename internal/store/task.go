@@ -24,6 +24,13 @@ func (v view) TaskView(_ context.Context, id string) (row control.TaskView, err 
 const movable = `t.id, t.job_id, t.organization_id, t.project_id, t.class_id, t.lane_id, t.group_id, t.capabilities, t.rank, t.state, t.detail, t.queue_timeout, t.queue_until,
 	t.lost_after, t.max_attempts, t.retry_interrupted, t.attempts, t.attempts_used, t.attempt_id, t.cancel_requested`
 
+// Each column costs, so a claim reads what it needs of a task that is queued, and an end of one that runs.
+const (
+	claimable = `t.id, t.organization_id, t.project_id, t.class_id, t.lane_id, t.group_id, t.rank, t.state, t.lost_after, t.attempts, t.attempts_used`
+	endable   = `t.id, t.organization_id, t.project_id, t.class_id, t.lane_id, t.group_id, t.capabilities, t.rank, t.state, t.detail, t.queue_timeout,
+	t.max_attempts, t.retry_interrupted, t.attempts_used, t.cancel_requested`
+)
+
 func (v view) Movable(_ context.Context, id string) (row control.TaskRow, err error) {
 	return row, v.row(&row, v.locked(`select `+movable+` from tasks t where t.id = $1`, " of t"), id)
 }
@@ -81,14 +88,12 @@ type claimed struct {
 	Why        remuda.Reason       `db:"claim_reason"`
 	Said       string              `db:"claim_detail"`
 	BegunAt    control.Micros      `db:"claim_begun_at"`
-	OverAt     control.Micros      `db:"claim_ended_at"`
-	LastSignAt control.Micros      `db:"claim_last_sign_at"`
 }
 
 func (r claimed) split() control.Held {
 	return control.Held{Task: r.TaskRow, Attempt: control.AttemptRow{
 		ID: r.ClaimID, TaskID: r.ID, RunnerID: r.RunnerID, State: r.ClaimState, Reason: r.Why, Detail: r.Said,
-		BegunAt: r.BegunAt, EndedAt: r.OverAt, LastSignAt: r.LastSignAt,
+		BegunAt: r.BegunAt,
 	}}
 }
 
@@ -109,8 +114,8 @@ func (v view) Claimed(_ context.Context, claims ...string) (held []control.Held,
 	return held, err
 }
 
-const claimedTask = `select ` + movable + `, a.id as claim_id, a.runner_id as claim_runner_id, a.state as claim_state, a.reason as claim_reason,
-	a.detail as claim_detail, a.begun_at as claim_begun_at, a.ended_at as claim_ended_at, a.last_sign_at as claim_last_sign_at
+const claimedTask = `select ` + endable + `, a.id as claim_id, a.runner_id as claim_runner_id, a.state as claim_state, a.reason as claim_reason,
+	a.detail as claim_detail, a.begun_at as claim_begun_at
 	from attempts a join tasks t on t.id = a.task_id where a.id`
 
 func (v view) Waiting(_ context.Context, organization string) (rows []control.LaneKey, err error) {

@@ -86,6 +86,11 @@ func partsAreAsTheWhole(t *testing.T, s control.Store) {
 		State: row.State, QueueTimeout: 3, QueueUntil: 4, LostAfter: 5, MaxAttempts: 6, RetryInterrupted: true, Attempts: 7,
 		AttemptsUsed: 8, AttemptID: claim, CancelRequested: true, Rank: 10, Detail: "d",
 	}
+	end := move
+	end.JobID, end.QueueUntil, end.LostAfter, end.Attempts, end.AttemptID = "", 0, 0, 0, ""
+	begin := move
+	begin.JobID, begin.Capabilities, begin.Detail, begin.QueueTimeout, begin.QueueUntil = "", "", "", 0, 0
+	begin.MaxAttempts, begin.RetryInterrupted, begin.AttemptID, begin.CancelRequested = 0, false, "", false
 	deliver := control.TaskView{
 		TaskRow: control.TaskRow{
 			ID: row.ID, JobID: row.JobID, AttemptID: claim, Name: "n", SubmittedBy: "me", Repository: "https://x", Ref: "main", Fork: true, Index: 1, Total: 2,
@@ -109,7 +114,7 @@ func partsAreAsTheWhole(t *testing.T, s control.Store) {
 			}
 			return attempt, err
 		})
-		if diff := cmp.Diff(want, attempt) + cmp.Diff(move, task); diff != "" {
+		if diff := cmp.Diff(want, attempt) + cmp.Diff(end, task); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -119,7 +124,7 @@ func partsAreAsTheWhole(t *testing.T, s control.Store) {
 	}
 	movable := read(t, s, func(v control.View) (control.TaskRow, error) { return v.Movable(ctx, row.ID) })
 	next := read(t, s, func(v control.View) (control.TaskRow, error) { return claimable(ctx, v, []string{w.class.ID}, nil) })
-	if diff := cmp.Diff([]control.TaskRow{move, move}, []control.TaskRow{movable, next}); diff != "" {
+	if diff := cmp.Diff([]control.TaskRow{move, begin}, []control.TaskRow{movable, next}); diff != "" {
 		t.Error(diff)
 	}
 	deliverable := read(t, s, func(v control.View) ([]control.TaskView, error) { return v.Deliverable(ctx, w.runner.ID) })
