@@ -5,6 +5,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -81,7 +82,12 @@ func NewTransport(o Options) (*http.Transport, error) {
 
 // Unix makes a Client that speaks through a unix socket: the task-agent's road to its runner, which adds the token.
 func Unix(socket string) *Client {
-	return newClient(&url.URL{Scheme: "http", Host: "runner"}, &road{socket: socket}, Options{})
+	transport := newTransport()
+	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "unix", socket)
+	}
+	return newClient(&url.URL{Scheme: "http", Host: "runner"}, transport, Options{})
 }
 
 func newClient(base *url.URL, transport http.RoundTripper, o Options) *Client {
