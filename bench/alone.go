@@ -71,6 +71,7 @@ func runAlone(ctx context.Context, binary string, handoff agent.Handoff) error {
 	}
 	command := exec.CommandContext(ctx, binary)
 	command.Stdin = bytes.NewReader(text)
+	command.Env = append(os.Environ(), "GOMAXPROCS=1") // as the runner starts it
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("run the agent alone: %w\n%s", err, said)
 	}

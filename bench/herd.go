@@ -105,7 +105,7 @@ func (p *pasture) settleHerd(ctx context.Context, tokenFile string, options clie
 
 func (p *pasture) close() { p.plane.stop() }
 
-// measure lets the herd run for two holds: what each runner costs when it is new is not what it costs when it rests.
+// measure lets the herd run for three holds: what each runner costs when it is new is not what it costs when it rests.
 func (p *pasture) measure(ctx context.Context) ([]figure, error) {
 	before, err := p.plane.memory()
 	if err != nil {
@@ -122,7 +122,7 @@ func (p *pasture) measure(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := wait(ctx, p.hold); err != nil {
+	if err := wait(ctx, 2*p.hold); err != nil {
 		return nil, err
 	}
 	answers := p.herd.Answers()
