@@ -174,7 +174,7 @@ func (p *Plane) now() Micros { return micros(p.clock()) }
 // silent at the moment that was looked at for a gap: a process that is stopped right after would know of none.
 func (p *Plane) sweepSince(ctx context.Context, last Micros) Micros {
 	now := p.now()
-	if gap := now - last; gap > Micros(sweepGap.Microseconds()) || gap < 0 {
+	if isGap(last, now) {
 		p.restartSigns(now)
 	}
 	if p.couldNotWrite(ctx) {
@@ -187,6 +187,11 @@ func (p *Plane) sweepSince(ctx context.Context, last Micros) Micros {
 		p.restartSigns(p.now())
 	}
 	return now
+}
+
+// isGap says that a process was stopped from one moment to another, or that the clock was set meanwhile.
+func isGap(from, to Micros) bool {
+	return to < from || to > from.after(sweepGap)
 }
 
 func (p *Plane) restartSigns(now Micros) {

@@ -29,6 +29,9 @@ func (p *Plane) sweep(ctx context.Context, now Micros) error {
 	if err != nil {
 		return fmt.Errorf("look for what is overdue: %w", err)
 	}
+	if isGap(now, p.now()) {
+		return nil // the next sweep reckons from when this process went on
+	}
 	for _, attempt := range expired {
 		if err := p.swept(p.lose(ctx, attempt)); err != nil {
 			return fmt.Errorf("take claim %s from its silent runner: %w", attempt.ID, err)

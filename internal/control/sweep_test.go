@@ -169,6 +169,35 @@ func TestASweepThatComesLateLosesNothing(t *testing.T) {
 	})
 }
 
+// What another plane gives to a runner meanwhile has its first sign before the moment from which the sweep reckons.
+func TestASweepThatIsStoppedWhileTheClockIsSetBackLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRanch(t)
+		var back atomic.Int64
+		clock := func() time.Time { return time.Now().Add(-time.Duration(back.Load())) }
+		r.plane = control.New(control.Options{Store: deaf{r.store}, Keys: r.keys, Log: discard(), Clock: clock})
+		task, h := r.submit(hello()), r.register(1)
+		slow := control.New(control.Options{Keys: r.keys, Log: discard(), Clock: clock, Store: paused{r.store, func() {
+			back.Store(int64(2 * time.Minute))
+			r.claim(h)
+		}}})
+		time.Sleep(time.Minute) // all that was silent when it started would be lost by now
+		control.Sweep(t.Context(), slow, control.Now())
+		r.wantState(task, remuda.Running)
+	})
+}
+
+// paused is a store whose reader is stopped before it looks.
+type paused struct {
+	control.Store
+	meanwhile func()
+}
+
+func (s paused) Read(ctx context.Context, look func(control.View) error) error {
+	s.meanwhile()
+	return s.Store.Read(ctx, look)
+}
+
 // away is a store that can be out of reach, or full.
 type away struct {
 	control.Store
