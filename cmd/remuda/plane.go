@@ -205,8 +205,8 @@ func ensureAdminToken(ctx context.Context, rules *control.Plane, path string) (s
 func (p *plane) run(ctx context.Context, listener net.Listener) error {
 	// What a control plane holds is little, so its garbage would be collected after every few MB, for a seventh of its
 	// processor time. Memory that is never touched is never there, but counts for when the next collection is due.
-	weight := make([]byte, heldBack)
-	defer runtime.KeepAlive(weight)
+	ballast := make([]byte, ballastSize)
+	defer runtime.KeepAlive(ballast)
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
 	group.Go(func() error { return p.rules.Run(sweeping) })
@@ -216,8 +216,8 @@ func (p *plane) run(ctx context.Context, listener net.Listener) error {
 	return errors.Join(err, group.Wait())
 }
 
-// heldBack is how much garbage there may be more than what is held.
-const heldBack = 32 << 20
+// ballastSize is how much more garbage there may be than what is held.
+const ballastSize = 32 << 20
 
 // close ends the store, after the last request.
 func (p *plane) close() error { return errors.Join(p.store.Close(), p.bucket.Close(), p.release()) }
