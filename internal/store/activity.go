@@ -7,8 +7,8 @@ import (
 )
 
 // endedWaits has the wait of each task that ended from $1 on and before $2 as text: its first two digits and its length
-// are all that is told apart. A task that was never claimed has a wait of -1. In SQLite it reads the index tasks_ended alone; over
-// all organizations, cross join holds SQLite to going through that index once for each of them.
+// are all that is told apart. A task that was never claimed has a wait of -1. In SQLite it reads the index tasks_ended
+// alone; over all organizations, cross join holds SQLite to going through that index once for each of them.
 const endedWaits = `select t.ended_at, t.state, cast(case when t.started_at = 0 then -1
 	when t.started_at < t.submitted_at then 0 else t.started_at - t.submitted_at end as text) as wait from `
 
@@ -36,8 +36,8 @@ func (v view) LastFailed(_ context.Context, organization string, since control.M
 	return rows, v.all(&rows, tasks+` where t.id in (`+text+`) order by t.ended_at desc, t.id desc`, args...)
 }
 
-// lastFailed finds their ids in an index alone, which in SQLite is tasks_failed. An organization that is an expression keeps SQLite from
-// going through all tasks of it instead.
+// lastFailed finds their ids in an index alone, which in SQLite is tasks_failed. An organization that is an expression
+// keeps SQLite from going through all tasks of it instead.
 func lastFailed(organization string, since control.Micros, most int) (text string, args []any) {
 	c := conditions{args: []any{since}, parts: []string{"f.state = 'failed'", "f.ended_at >= $1"}}
 	c.where("f.organization_id || '' = $?", organization)
