@@ -1,8 +1,7 @@
 package machine
 
 import (
-	"bytes"
-	"encoding/binary"
+	"errors"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,36 +33,22 @@ func sweepIn(fd, depth int) bool {
 		if n <= 0 {
 			return err == nil
 		}
-		for rest := buffer[:n]; len(rest) > 0; {
-			var name string
-			var kind byte
-			name, kind, rest = nextEntry(rest)
-			if name != "." && name != ".." && !sweepEntry(fd, name, kind, depth) {
+		_, _, names := unix.ParseDirent(buffer[:n], -1, nil)
+		for _, name := range names {
+			if !sweepEntry(fd, name, depth) {
 				return false
 			}
 		}
 	}
 }
 
-func sweepEntry(above int, name string, kind byte, depth int) bool {
-	switch {
-	case kind == unix.DT_UNKNOWN:
-		return false // of a file system that says no more
-	case kind != unix.DT_DIR:
-		return unix.Unlinkat(above, name, 0) == nil
-	case unix.Unlinkat(above, name, unix.AT_REMOVEDIR) == nil:
+func sweepEntry(above int, name string, depth int) bool {
+	err := unix.Unlinkat(above, name, 0)
+	if !errors.Is(err, unix.EISDIR) {
+		return err == nil
+	}
+	if unix.Unlinkat(above, name, unix.AT_REMOVEDIR) == nil {
 		return true
 	}
 	return depth < deepestSweep && sweepFolder(above, name, depth+1)
-}
-
-// nextEntry reads one entry as getdents64(2) writes it: an inode and an offset of eight bytes each, its length in two,
-// its kind in one, and its name, which ends with a zero.
-func nextEntry(from []byte) (name string, kind byte, rest []byte) {
-	length := binary.NativeEndian.Uint16(from[16:])
-	field := from[19:length]
-	if end := bytes.IndexByte(field, 0); end >= 0 {
-		field = field[:end]
-	}
-	return string(field), from[18], from[length:]
 }
