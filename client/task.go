@@ -113,18 +113,9 @@ func atHand(r *http.Request) error {
 	if _, err := io.ReadFull(r.Body, data); err != nil {
 		return err
 	}
-	r.Body = small{bytes.NewReader(data), data}
+	r.Body = io.NopCloser(bytes.NewReader(data)) // by which the transport knows that all of it is there
 	return nil
 }
-
-// small is a body of which all is there.
-type small struct {
-	*bytes.Reader
-	data []byte
-}
-
-// Close implements io.Closer.
-func (small) Close() error { return nil }
 
 // route is where a request may go, or nothing.
 func (t *Task) route(r *http.Request) string {
@@ -174,9 +165,6 @@ func (t *Task) forwarder() *httputil.ReverseProxy {
 			if err == nil {
 				out.RawQuery = query.Encode()
 				p.Out.URL = out
-			}
-			if body, ok := p.In.Body.(small); ok {
-				p.Out.Body = io.NopCloser(bytes.NewReader(body.data)) // as the transport knows it
 			}
 			p.Out.Host = ""
 			p.Out.Header = http.Header{"User-Agent": {t.door.client.userAgent}, "Accept": {"application/json"}}
