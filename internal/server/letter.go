@@ -3,9 +3,9 @@ package server
 import (
 	"bytes"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -38,14 +38,11 @@ func (l *letter) clear() {
 // text is the answer as it goes over the wire.
 func (l *letter) text() []byte {
 	l.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	l.header.Set("Content-Length", strconv.Itoa(l.body.Len()))
-	if l.last {
-		l.header.Set("Connection", "close")
+	answer := http.Response{
+		StatusCode: l.code, ProtoMajor: 1, ProtoMinor: 1, Header: l.header, Close: l.last,
+		ContentLength: int64(l.body.Len()), Body: io.NopCloser(&l.body),
 	}
-	l.whole.WriteString("HTTP/1.1 " + strconv.Itoa(l.code) + " " + http.StatusText(l.code) + "\r\n")
-	_ = l.header.Write(&l.whole) // a buffer takes everything
-	l.whole.WriteString("\r\n")
-	l.whole.Write(l.body.Bytes())
+	_ = answer.Write(&l.whole) // a buffer takes everything
 	return l.whole.Bytes()
 }
 
