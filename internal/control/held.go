@@ -38,9 +38,18 @@ func (d RunnerDoor) take(s remuda.Sync) *heldSync {
 	if len(s.Holding) > 0 {
 		h.hold, held = holdBusy, holdBusy
 	}
-	h.over = time.NewTimer(held)
+	h.over = time.NewTimer(inStep(held))
 	d.p.supersede(d.id, h)
 	return h
+}
+
+// endEvery is the step in which holds end: when little happens, to wake the process costs more than all that it does for
+// one runner.
+const endEvery = 100 * time.Millisecond
+
+// inStep shortens a hold, to end together with others.
+func inStep(hold time.Duration) time.Duration {
+	return hold - time.Duration(time.Now().Add(hold).UnixNano())%endEvery
 }
 
 // leave ends a sync.
