@@ -180,7 +180,7 @@ screenshots: deps ## take a picture of every web page: SCREENSHOTS=folder
 	REMUDA_SCREENSHOTS=$(abspath $(SCREENSHOTS)) CGO_ENABLED=0 go test -tags screenshots -count=1 -timeout 20m -run TestScreenshots ./internal/server/ui
 
 # Without the race detector many more seeds are tried in the same time.
-SEEDS ?= 1000
+SEEDS ?= 5000
 .PHONY: simulate
 simulate: ## try the simulation's seeds, its broken rules and what claims cost, without the race detector: SEEDS=50000 for more
 	REMUDA_SEEDS=$(SEEDS) CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./internal/simulation
