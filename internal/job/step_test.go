@@ -250,10 +250,12 @@ func TestABackgroundStepIsEndedAfterTheLastOne(t *testing.T) {
 }
 
 func TestABackgroundStepThatFailsByItselfFailsTheJob(t *testing.T) {
-	release := filepath.Join(t.TempDir(), "release")
+	dir := t.TempDir()
+	begun, release := filepath.Join(dir, "begun"), filepath.Join(dir, "release")
+	until := func(file string) string { return "until [ -e " + file + " ]; do sleep 0.01; done; " }
 	a := agenttest.Start(t, agenttest.NewPlane(), agent.Handoff{Claim: agenttest.Claim(job.Name, steps(
-		run(remuda.Run{Name: "server", Command: "exit 9", Background: true}),
-		run(remuda.Run{Command: "until [ -e " + release + " ]; do sleep 0.01; done; echo finished"}),
+		run(remuda.Run{Name: "server", Command: until(begun) + "exit 9", Background: true}),
+		run(remuda.Run{Command: "touch " + begun + "; " + until(release) + "echo finished"}),
 		run(remuda.Run{Command: "echo next"}),
 		run(remuda.Run{Command: "echo sorry", When: remuda.OnFail}),
 	))})
