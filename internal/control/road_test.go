@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,17 +199,18 @@ func TestAnIdleSyncIsHeldForAboutFiftySecondsAndABusyOneForTen(t *testing.T) {
 func TestSyncsThatEndAtAboutTheSameTimeEndTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRanch(t)
+		var all sync.WaitGroup
 		for range 50 {
 			answer := r.sync(r.register(1), remuda.Sync{Ready: true})
-			go func() {
+			all.Go(func() {
 				<-answer
 				if past := time.Now().UnixNano() % int64(100*time.Millisecond); past != 0 {
 					t.Errorf("a sync ended %s after the others", time.Duration(past))
 				}
-			}()
+			})
 			time.Sleep(7 * time.Millisecond)
 		}
-		time.Sleep(time.Minute)
+		all.Wait()
 	})
 }
 
