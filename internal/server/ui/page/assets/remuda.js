@@ -53,8 +53,13 @@
 		if (event.detail.status === 401) location.reload();
 		offline(true);
 	});
-	document.addEventListener("htmx:response:error", (event) => { // already when it connects for the first time
-		if (event.detail.ctx.response.status === 401) location.reload();
+	document.addEventListener("htmx:before:response", (event) => { // already when it connects for the first time
+		const status = event.detail.ctx.response.status;
+		if (status === 401) location.reload();
+		if (status < 400) return;
+		event.preventDefault(); // what is shown stays
+		offline(true);
 	});
+	document.addEventListener("htmx:error", () => offline(true));
 	document.addEventListener("htmx:sse:after:connection", () => offline(false));
 })();
