@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -81,7 +82,9 @@ func (f *folder) open(ctx context.Context) (err error) {
 	if f.conn, err = f.db.Conn(ctx); err != nil {
 		return err
 	}
-	for name, path := range map[string]string{"output": filepath.Join(f.dir, "output.db"), "town": filepath.Join(settled.dir, "remuda.db")} {
+	// Nobody writes the town any more. Read in the usual way, it would have files beside it that come and go while others copy.
+	town := "file:" + filepath.Join(settled.dir, "remuda.db") + "?immutable=1"
+	for name, path := range map[string]string{"output": filepath.Join(f.dir, "output.db"), "town": town} {
 		if _, err := f.conn.ExecContext(ctx, "attach $1 as "+name, path); err != nil {
 			return err
 		}
@@ -190,4 +193,22 @@ func TestEachSeedStartsFromTheTown(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestFoldersAreMadeBesideEachOther(t *testing.T) {
+	var making sync.WaitGroup
+	for range 4 {
+		making.Go(func() {
+			for range 10 {
+				f, err := newFolder(t.Context())
+				if err == nil {
+					err = f.close()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	making.Wait()
 }
