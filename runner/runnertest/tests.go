@@ -59,24 +59,44 @@ func secretsAreHidden(t *testing.T, tr *trial) {
 }
 
 func cancelReaches(t *testing.T, tr *trial) {
-	tr.does(t, `trap 'date +%s%N; exit 0' TERM; echo ready; while :; do sleep 0.01; done`)
-	r := tr.execute(t)
-	tr.shows(t, "ready")
-	canceled := time.Now()
-	r.end(runner.ErrCanceled)
-	result, err := r.ends(t)
-	if err != nil || result.State == remuda.Failed {
-		t.Errorf("ended with %+v, %v", result, err)
+	inTime(t, tr, 0, 250*time.Millisecond, func() time.Duration {
+		tr.does(t, `trap 'date +%s%N; exit 0' TERM; echo ready; while :; do sleep 0.01; done`)
+		r := tr.execute(t)
+		tr.shows(t, "ready")
+		canceled := time.Now()
+		r.end(runner.ErrCanceled)
+		result, err := r.ends(t)
+		if err != nil || result.State == remuda.Failed {
+			t.Errorf("ended with %+v, %v", result, err)
+		}
+		output, _ := tr.plane.Output(0)
+		nanoseconds, err := strconv.ParseInt(lastLine(output), 10, 64)
+		if err != nil {
+			t.Fatalf("the output is %q", output)
+		}
+		return time.Unix(0, nanoseconds).Sub(canceled)
+	})
+}
+
+// tries is how often something may take too long because other things go on on the machine.
+const tries = 5
+
+// inTime holds that something takes from least to most, in one of a few tries, each with a claim of its own; never less.
+func inTime(t *testing.T, tr *trial, least, most time.Duration, do func() time.Duration) {
+	t.Helper()
+	for try := 1; ; try++ {
+		took := do()
+		tr.isForgotten(t)
+		switch {
+		case took < least:
+			t.Fatalf("it took %s, and has to take %s", took, least)
+		case took <= most:
+			return
+		case try == tries:
+			t.Fatalf("it took %s, and may take %s; so did all tries before", took, most)
+		}
+		tr.newClaim()
 	}
-	output, _ := tr.plane.Output(0)
-	nanoseconds, err := strconv.ParseInt(lastLine(output), 10, 64)
-	if err != nil {
-		t.Fatalf("the output is %q", output)
-	}
-	if after := time.Unix(0, nanoseconds).Sub(canceled); after > 250*time.Millisecond {
-		t.Errorf("TERM came after %s", after)
-	}
-	tr.isForgotten(t)
 }
 
 func lastLine(text string) string {
@@ -87,18 +107,18 @@ func lastLine(text string) string {
 const ignoring = `trap '' TERM; echo $$; while :; do sleep 0.1; done`
 
 func ignoresTerm(t *testing.T, tr *trial) {
-	tr.does(t, ignoring)
-	r := tr.execute(t)
-	tr.shows(t, "\n")
-	canceled := time.Now()
-	r.end(runner.ErrCanceled)
-	r.endsWith(t, remuda.Canceled, "")
 	grace := tr.claim.CancelGrace.Std()
-	if after := time.Since(canceled); after < grace || after > grace+time.Second {
-		t.Errorf("Execute returned %s after cancel, with a grace of %s", after, grace)
-	}
-	tr.isDead(t, 0)
-	tr.isForgotten(t)
+	inTime(t, tr, grace, grace+time.Second, func() time.Duration {
+		tr.does(t, ignoring)
+		r := tr.execute(t)
+		tr.shows(t, "\n")
+		canceled := time.Now()
+		r.end(runner.ErrCanceled)
+		r.endsWith(t, remuda.Canceled, "")
+		took := time.Since(canceled)
+		tr.isDead(t, 0)
+		return took
+	})
 }
 
 func timesOut(t *testing.T, tr *trial) {
