@@ -65,6 +65,9 @@ func disk(ctx context.Context, s *site, n sizes) ([]figure, error) {
 	}, nil
 }
 
+// settling is how long after a task's end the next one is submitted: its runner is idle then, and has cleaned up.
+const settling = 50 * time.Millisecond
+
 // latency is the time from the call of submit to the first byte of output in a follower's hands, one task at a time.
 func latency(ctx context.Context, s *site, n sizes) ([]figure, error) {
 	runner, err := s.startRunner(ctx, 1)
@@ -74,6 +77,7 @@ func latency(ctx context.Context, s *site, n sizes) ([]figure, error) {
 	defer runner.stop()
 	var first, whole []time.Duration
 	for i := range n.latencies + 5 {
+		time.Sleep(settling)
 		start := time.Now()
 		job, err := s.user.Submit(ctx, s.shell("echo hello"), "")
 		if err != nil {

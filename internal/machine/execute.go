@@ -36,6 +36,7 @@ type attempt struct {
 	record  record
 	account account
 	process *process // nil when it ended before we came
+	input   *os.File // where an agent that we started waits for its claim
 	exit    exit     // how it ended
 	log     *slog.Logger
 
@@ -83,16 +84,17 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 	fresh := a.record.Pid == 0
 	if fresh {
 		if err := a.prepare(); err != nil {
-			a.proven.Store(false)
-			return remuda.Result{}, errors.Join(err, a.Forget(ctx, a.id))
+			return a.unstarted(ctx, err)
 		}
 	}
-	if fresh || a.process != nil {
-		if a.process != nil {
+	if a.process != nil {
+		if !fresh {
 			a.hold() // it has begun, maybe
 		}
 		forwarder, err := forward(a.record.Socket, a.account, a.beside(a.beginning(a.work.Plane)))
-		if err != nil {
+		if err != nil && fresh {
+			return a.unstarted(ctx, err)
+		} else if err != nil {
 			return remuda.Result{}, err
 		}
 		defer forwarder.close()
@@ -100,8 +102,7 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 	defer a.letGo()
 	if fresh {
 		if err := a.start(); err != nil {
-			a.proven.Store(false)
-			return remuda.Result{}, errors.Join(err, a.end(a.record, a.process), a.Forget(ctx, a.id))
+			return a.unstarted(ctx, err)
 		}
 	}
 	if a.process != nil {
@@ -114,6 +115,19 @@ func (a *attempt) carryOut(ctx context.Context) (remuda.Result, error) {
 		return remuda.Result{}, errors.Join(fmt.Errorf("the agent ends with its runner: %w", context.Cause(ctx)), a.end(a.record, a.process))
 	}
 	return a.gather(ctx)
+}
+
+// unstarted removes all of a task whose agent never got its claim.
+func (a *attempt) unstarted(ctx context.Context, err error) (remuda.Result, error) {
+	a.proven.Store(false)
+	if a.input != nil {
+		_ = a.input.Close()
+	}
+	if a.process != nil {
+		a.record.Pid = a.process.pid
+		err = errors.Join(err, a.end(a.record, a.process))
+	}
+	return remuda.Result{}, errors.Join(err, a.Forget(ctx, a.id))
 }
 
 // beginning takes hold of the steps' pipes before leave to begin is asked for: an agent that is killed at any moment
@@ -174,26 +188,22 @@ func (a *attempt) letGo() {
 // stops is true when the runner itself ends, and its tasks should not.
 func stops(ctx context.Context) bool { return ctx.Err() != nil && !runner.Ends(ctx) }
 
-// prepare makes what the agent needs. Of a runner that died before its agent got the claim, the rest is removed first.
+// prepare has an agent wait for the claim, with all that it needs. Of a runner that died before its agent got the claim,
+// the rest is removed first.
 func (a *attempt) prepare() error {
 	if err := a.Forget(context.Background(), a.id); err != nil {
 		return err
 	}
+	agent := a.takeReady(a.place)
+	if agent == nil {
+		var err error
+		if agent, err = a.makeReady(a.place); err != nil {
+			return err
+		}
+	}
+	a.account, a.process, a.input = agent.account, agent.process, agent.claim
+	a.record.UID, a.record.Group, a.record.Folder = agent.uid, agent.group, string(a.folder())
 	var err error
-	if a.uids != nil {
-		if a.record.UID, err = a.uids.take(a.id); err != nil {
-			return err
-		}
-		a.account = a.accountOf(a.place, a.record)
-	}
-	if err := a.make(a.account); err != nil {
-		return err
-	}
-	if a.uids != nil {
-		if err := a.writePasswd(a.account); err != nil {
-			return err
-		}
-	}
 	if a.record.Workspace, err = a.workspace(a.id, a.account); err != nil {
 		return err
 	}
@@ -201,45 +211,20 @@ func (a *attempt) prepare() error {
 	if err != nil {
 		return err
 	}
-	a.record.Folder, a.record.Group = string(a.folder()), a.groups.make(a.id, a.log)
 	if a.record.Workspace == "" && a.record.SocketDir == "" {
-		return nil // All that lies elsewhere is found without the record; it is written when there is a process.
+		return nil // All that lies elsewhere is found without the record; it is written when the claim is handed over.
 	}
 	return a.write(a.record)
 }
 
-// start starts the agent and hands the claim over. The agent gets it only when the record is written: from then on a
-// successor finds it.
+// start hands the claim to the agent, which gets it only when the record is written: from then on a successor finds it.
 func (a *attempt) start() error {
-	input, claim, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("start the agent: %w", err)
-	}
-	defer claim.Close()
-	errorOutput, err := os.OpenFile(a.place.log(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return errors.Join(fmt.Errorf("start the agent: %w", err), input.Close())
-	}
-	a.process, err = a.launch(launching{
-		argv:    append(append([]string{}, a.config.CommandPrefix...), a.config.Agent...),
-		dir:     string(a.folder()),
-		input:   input,
-		output:  errorOutput,
-		group:   a.record.Group,
-		account: a.account,
-		passwd:  a.passwd(),
-	})
-	_ = input.Close()
-	_ = errorOutput.Close()
-	if err != nil {
-		return fmt.Errorf("start the agent: %w", err)
-	}
 	a.record.Pid, a.record.Started = a.process.pid, a.process.started
 	if err := a.write(a.record); err != nil {
 		return err
 	}
 	a.log.Info("started", "pid", a.process.pid)
-	if err := a.handOver(claim); err != nil {
+	if err := a.handOver(a.input); err != nil {
 		// It has ended before it had all of the claim: its own words tell why, when its end is looked at.
 		a.log.Warn("the agent did not take its claim", "error", err)
 	}

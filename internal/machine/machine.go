@@ -4,6 +4,7 @@
 //
 //	lock                  held by the one process that uses the folder
 //	bin/                  the agent's binary, where its user may not reach the original
+//	ready/NAME/           an agent that waits for the next claim: as below, becomes claims/ID
 //	claims/ID/            one claim; the runner's own, others may pass through
 //	    record.json       what a successor must know: the process, its group, how it ended; its last line counts
 //	    agent.sock        where the agent speaks; the runner forwards it with the claim's token
@@ -31,6 +32,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/runner"
@@ -69,6 +71,10 @@ type Config struct {
 	// SpoolLimit is how many bytes of a task's output may wait on disk to be sent; 256 MiB when 0. Past it, its steps wait.
 	SpoolLimit int64
 
+	// ReadyFor is for how long, after a task, an agent waits for the next one: it has started when the claim comes. None does
+	// when this is 0, behind a CommandPrefix, which may do more than start an agent, and on Windows.
+	ReadyFor time.Duration
+
 	// Beside serves what the agent of a claim asks this machine itself for: the paths below /machine/ of its socket, which
 	// are not the control plane's. Nobody does when it is nil, or gives nil.
 	Beside func(remuda.Claim) http.Handler
@@ -98,6 +104,8 @@ type Executor struct {
 	mu     sync.Mutex
 	agents map[int]bool      // live children, which nobody else may reap
 	over   map[string]record // of claims that ended here, and were not forgotten yet
+
+	next waiting // the agent that is ready
 }
 
 // New takes hold of the folder: a second runner on the same one is refused.
@@ -115,11 +123,13 @@ func New(config Config, log *slog.Logger) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Others pass through these folders and cannot list them.
-	if err := makeAll(filepath.Join(config.Dir, "claims"), 0o711); err != nil {
-		return nil, fmt.Errorf("make the runner's folder: %w", err)
+	for _, name := range []string{claimsDir, readyDir} {
+		// Others pass through these folders and cannot list them.
+		if err := makeAll(filepath.Join(config.Dir, name), 0o711); err != nil {
+			return nil, fmt.Errorf("make the runner's folder: %w", err)
+		}
+		spread(filepath.Join(config.Dir, name))
 	}
-	spread(filepath.Join(config.Dir, "claims"))
 	lock, err := lockFile(filepath.Join(config.Dir, "lock"))
 	if err != nil {
 		return nil, fmt.Errorf("the runner's folder %s: %w", config.Dir, err)
@@ -153,13 +163,16 @@ func (e *Executor) prepare() error {
 	e.groups = findGroups(e.config.Limits, e.log)
 	if !e.groups.found() {
 		e.log.Info("no cgroup v2 that this runner may write: a task's processes are found by their descent")
-		return becomeSubreaper()
+		if err := becomeSubreaper(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return e.forgetReady()
 }
 
 // Close lets another process use the folder. No Execute may be under way.
 func (e *Executor) Close() error {
+	e.noneReady()
 	if err := errors.Join(e.uids.close(), e.lock.Close()); err != nil {
 		return fmt.Errorf("let go of the runner's folder: %w", err)
 	}
@@ -168,11 +181,20 @@ func (e *Executor) Close() error {
 
 // Left are the claims of which something is here.
 func (e *Executor) Left(context.Context) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(e.config.Dir, "claims"))
+	return left(e.config.Dir, claimsDir)
+}
+
+// Where things lie in the runner's folder.
+const (
+	claimsDir = "claims"
+	readyDir  = "ready"
+)
+
+func left(dir, name string) (ids []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(dir, name))
 	if err != nil {
 		return nil, fmt.Errorf("look for claims that are left: %w", err)
 	}
-	var ids []string
 	for _, entry := range entries {
 		ids = append(ids, entry.Name())
 	}
@@ -185,26 +207,38 @@ func (e *Executor) Forget(_ context.Context, claimID string) error {
 	if err != nil {
 		return err
 	}
+	ended, err := e.forget(p)
+	if err != nil {
+		return fmt.Errorf("forget claim %s: %w", claimID, err)
+	}
+	if ended {
+		e.readyAnother()
+	}
+	return nil
+}
+
+// forget is Forget for any place; ended says that a task lay there that had ended.
+func (e *Executor) forget(p place) (ended bool, err error) {
 	r, found := e.recall(p)
 	if !found {
-		e.release(claimID)
-		return nil
+		e.release(p.id)
+		return false, nil
 	}
 	if !r.Ended {
 		if err := e.end(r, findProcess(r)); err != nil {
-			return fmt.Errorf("forget claim %s: %w", claimID, err)
+			return false, err
 		}
 	}
 	if !r.Ended || r.Unclean {
 		if err := e.clean(p, r); err != nil {
-			return fmt.Errorf("forget claim %s: %w", claimID, err)
+			return false, err
 		}
 	}
 	if err := p.remove(r); err != nil {
-		return fmt.Errorf("forget claim %s: %w", claimID, err)
+		return false, err
 	}
-	e.release(claimID)
-	return nil
+	e.release(p.id)
+	return r.Ended, nil
 }
 
 // recall gives the record of a claim: as it is in memory or as it was left here; found is false when nothing was.
@@ -250,7 +284,11 @@ func (e *Executor) place(claimID string) (place, error) {
 	if claimID == "" || claimID == "." || claimID == ".." || strings.ContainsAny(claimID, "/\\\x00") || len(claimID) > 100 {
 		return place{}, fmt.Errorf("the claim's id %q is no name for a folder", claimID)
 	}
-	return place{dir: filepath.Join(e.config.Dir, "claims", claimID), id: claimID}, nil
+	return e.placeIn(claimsDir, claimID), nil
+}
+
+func (e *Executor) placeIn(dir, name string) place {
+	return place{dir: filepath.Join(e.config.Dir, dir, name), id: name}
 }
 
 var _ runner.Executor = (*Executor)(nil)

@@ -117,6 +117,9 @@ func open(t *testing.T, config Config) *Executor {
 	if config.Agent == nil {
 		config.Agent = []string{agentBinary}
 	}
+	if config.ReadyFor == 0 {
+		config.ReadyFor = time.Minute // as a runner has it; less than nothing for none
+	}
 	e, err := New(config, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,9 @@ type handle = *os.File
 // adopts is whether a successor finds an agent that its runner left.
 const adopts = true
 
+// keepsReady is whether an agent can wait for its claim.
+const keepsReady = true
+
 // withoutHandle is how often a process is looked at that has no handle.
 const withoutHandle = 20 * time.Millisecond
 

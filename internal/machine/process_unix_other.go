@@ -11,6 +11,9 @@ import (
 // adopts is whether a successor finds an agent that its runner left.
 const adopts = false
 
+// keepsReady is whether an agent can wait for its claim.
+const keepsReady = true
+
 func agentEnvironment(environment map[string]string) []string {
 	return []string{"PATH=" + environment["PATH"], "LANG=" + environment["LANG"]}
 }

@@ -73,12 +73,19 @@ func openUIDs(config Config, log *slog.Logger) (*uids, error) {
 	for _, p := range processes {
 		u.taken[p.uid] = ""
 	}
-	claims, err := os.ReadDir(filepath.Join(config.Dir, "claims"))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("look for claims that are left: %w", err), u.close())
+	for _, dir := range []string{claimsDir, readyDir} {
+		if err := u.find(config.Dir, dir); err != nil {
+			return nil, errors.Join(err, u.close())
+		}
 	}
-	for _, claim := range claims {
-		p := place{dir: filepath.Join(config.Dir, "claims", claim.Name()), id: claim.Name()}
+	return u, nil
+}
+
+// find notes the users of what is left in a folder.
+func (u *uids) find(dir, name string) error {
+	ids, err := left(dir, name)
+	for _, id := range ids {
+		p := place{dir: filepath.Join(dir, name, id), id: id}
 		if owner, ok := ownerOf(string(p.folder())); ok {
 			u.taken[owner] = p.id
 		}
@@ -86,7 +93,7 @@ func openUIDs(config Config, log *slog.Logger) (*uids, error) {
 			u.taken[r.UID] = p.id
 		}
 	}
-	return u, nil
+	return err
 }
 
 // takeBlock takes the block that this folder's runner had before, or else one that is no other's.
@@ -146,6 +153,17 @@ func (u *uids) take(claimID string) (uint32, error) {
 		}
 	}
 	return 0, fmt.Errorf("all %d users from %d on are taken: something of earlier tasks is left", uidsOfRunner, u.first)
+}
+
+// pass gives a claim what another name has taken.
+func (u *uids) pass(from, claimID string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for uid, name := range u.taken {
+		if name == from {
+			u.taken[uid] = claimID
+		}
+	}
 }
 
 // release gives back what a claim took. Nothing of the claim may be left.

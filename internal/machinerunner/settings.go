@@ -236,8 +236,8 @@ func (s Settings) executor(program Program, log *slog.Logger) (*machine.Executor
 		Dir:    s.Runner.Dir, Agent: agent, User: s.Runner.User, CommandPrefix: s.Runner.Prefix,
 		WorkingDirectory: working, CleanupWorkingDirectory: s.Runner.Cleanup,
 		Environment: s.Runner.Environment, DieWithParent: program.DieWithParent, MinFree: int64(s.Runner.MinFree) << 20,
-		SpoolLimit: int64(s.Runner.Spool) << 20,
-		Limits:     machine.Limits{Memory: int64(s.Runner.Limits.Memory) << 20, CPU: s.Runner.Limits.CPU, Pids: int64(s.Runner.Limits.Pids)},
+		SpoolLimit: int64(s.Runner.Spool) << 20, ReadyFor: program.readyFor(),
+		Limits: machine.Limits{Memory: int64(s.Runner.Limits.Memory) << 20, CPU: s.Runner.Limits.CPU, Pids: int64(s.Runner.Limits.Pids)},
 	}, log)
 	if err != nil {
 		return nil, Failure{ExitUsage, err}
