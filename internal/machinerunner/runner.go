@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/remuda-dev/remuda/client"
 	"github.com/remuda-dev/remuda/internal/machine"
@@ -57,15 +56,6 @@ type Program struct {
 	Fetch []string
 	// DieWithParent ends tasks with this process, however that ends.
 	DieWithParent bool
-}
-
-// readyFor is for how long an agent waits for the next task. An idle runner has none after that, and one that ends with
-// what it was started for has none at all.
-func (p Program) readyFor() time.Duration {
-	if p.DieWithParent {
-		return 0
-	}
-	return time.Minute
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/remuda-dev/remuda"
 	"github.com/remuda-dev/remuda/client"
@@ -215,6 +216,15 @@ func (s Settings) checkCredentials() error {
 	return nil
 }
 
+// readyFor is for how long an agent waits for the next task: an idle runner has none after that, and one that ends with
+// what it was started for has none at all.
+func (s Settings) readyFor(program Program) time.Duration {
+	if program.DieWithParent || s.Runner.Mode == string(runner.SingleTask) {
+		return 0
+	}
+	return time.Minute
+}
+
 // executor takes hold of the runner's folder.
 func (s Settings) executor(program Program, log *slog.Logger) (*machine.Executor, error) {
 	agent, err := agentCommand(s.Runner.Agent, program.StandIn, log)
@@ -236,7 +246,7 @@ func (s Settings) executor(program Program, log *slog.Logger) (*machine.Executor
 		Dir:    s.Runner.Dir, Agent: agent, User: s.Runner.User, CommandPrefix: s.Runner.Prefix,
 		WorkingDirectory: working, CleanupWorkingDirectory: s.Runner.Cleanup,
 		Environment: s.Runner.Environment, DieWithParent: program.DieWithParent, MinFree: int64(s.Runner.MinFree) << 20,
-		SpoolLimit: int64(s.Runner.Spool) << 20, ReadyFor: program.readyFor(),
+		SpoolLimit: int64(s.Runner.Spool) << 20, ReadyFor: s.readyFor(program),
 		Limits: machine.Limits{Memory: int64(s.Runner.Limits.Memory) << 20, CPU: s.Runner.Limits.CPU, Pids: int64(s.Runner.Limits.Pids)},
 	}, log)
 	if err != nil {
