@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,8 +117,9 @@ func say[T any](ctx context.Context, t taskSpeaker, what string, there func(cont
 	})
 }
 
-// Begin asks for leave.
+// Begin asks for leave. What arrives late is what was said, whatever the agent has made of it since.
 func (t taskSpeaker) Begin(ctx context.Context, b remuda.Begin) (remuda.Begun, error) {
+	b.Steps = slices.Clone(b.Steps)
 	return say(ctx, t, "begin", func(ctx context.Context, d control.TaskDoor) (remuda.Begun, error) { return d.Begin(ctx, b) })
 }
 
