@@ -120,7 +120,7 @@ func (e *Executor) tryAgent(ctx context.Context) error {
 	}
 	var printed bytes.Buffer
 	probe := exec.CommandContext(ctx, path, append(argv[1:], "--version")...)
-	probe.Dir = filepath.Join(e.config.Dir, "claims")
+	probe.Dir = filepath.Join(e.config.Dir, claimsDir)
 	probe.Stdout, probe.Stderr = &printed, &printed
 	probe.WaitDelay = time.Second // What a prefix left running may keep its output open.
 	e.prepareProbe(probe)

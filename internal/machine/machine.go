@@ -149,7 +149,7 @@ func New(config Config, log *slog.Logger) (*Executor, error) {
 
 // prepare makes sure, once, of what each task needs.
 func (e *Executor) prepare() error {
-	if err := e.account.canPass(filepath.Join(e.config.Dir, "claims")); err != nil {
+	if err := e.account.canPass(filepath.Join(e.config.Dir, claimsDir)); err != nil {
 		return fmt.Errorf("tasks cannot reach their folders: %w", err)
 	}
 	binary, err := e.reachableAgent()
@@ -184,12 +184,7 @@ func (e *Executor) Left(context.Context) ([]string, error) {
 	return left(e.config.Dir, claimsDir)
 }
 
-// Where things lie in the runner's folder.
-const (
-	claimsDir = "claims"
-	readyDir  = "ready"
-)
-
+// left are the names of the places in a folder of a runner's.
 func left(dir, name string) (ids []string, err error) {
 	entries, err := os.ReadDir(filepath.Join(dir, name))
 	if err != nil {
@@ -284,11 +279,7 @@ func (e *Executor) place(claimID string) (place, error) {
 	if claimID == "" || claimID == "." || claimID == ".." || strings.ContainsAny(claimID, "/\\\x00") || len(claimID) > 100 {
 		return place{}, fmt.Errorf("the claim's id %q is no name for a folder", claimID)
 	}
-	return e.placeIn(claimsDir, claimID), nil
-}
-
-func (e *Executor) placeIn(dir, name string) place {
-	return place{dir: filepath.Join(e.config.Dir, dir, name), id: name}
+	return placeIn(e.config.Dir, claimsDir, claimID), nil
 }
 
 var _ runner.Executor = (*Executor)(nil)

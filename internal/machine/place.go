@@ -22,6 +22,14 @@ type place struct {
 	id  string
 }
 
+// The folders of a runner's in which places are.
+const (
+	claimsDir = "claims"
+	readyDir  = "ready"
+)
+
+func placeIn(dir, name, id string) place { return place{dir: filepath.Join(dir, name, id), id: id} }
+
 func (p place) folder() agent.Folder { return agent.Folder(filepath.Join(p.dir, "task")) }
 func (p place) log() string          { return filepath.Join(p.dir, "agent.log") }
 func (p place) passwd() string       { return filepath.Join(p.dir, "passwd") }

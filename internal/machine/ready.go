@@ -108,7 +108,7 @@ func (e *Executor) readyAnother() {
 	w.one = one
 	w.work.Go(func() {
 		defer close(one.made)
-		p := e.placeIn(readyDir, rand.Text())
+		p := placeIn(e.config.Dir, readyDir, rand.Text())
 		agent, err := e.makeReady(p)
 		if err != nil {
 			_, failed := e.forget(p)
@@ -119,9 +119,8 @@ func (e *Executor) readyAnother() {
 	})
 }
 
-// takeReady gives the agent that is ready to the claim at p, where nothing may be; nil when none is.
-func (e *Executor) takeReady(p place) *ready {
-	w := &e.next
+// take gives away the agent that is ready; nil when none is.
+func (w *waiting) take() *ready {
 	w.mu.Lock()
 	one := w.one
 	w.one = nil
@@ -131,7 +130,12 @@ func (e *Executor) takeReady(p place) *ready {
 	}
 	one.over.Stop()
 	<-one.made
-	agent := one.agent
+	return one.agent
+}
+
+// takeReady gives the agent that is ready to the claim at p, where nothing may be; nil when none is.
+func (e *Executor) takeReady(p place) *ready {
+	agent := e.next.take()
 	if agent == nil {
 		return nil
 	}
@@ -177,14 +181,9 @@ func (e *Executor) unready(one *oneReady) {
 func (e *Executor) noneReady() {
 	w := &e.next
 	w.mu.Lock()
-	one := w.one
-	w.one, w.closed = nil, true
+	w.closed = true
 	w.mu.Unlock()
-	if one != nil {
-		one.over.Stop()
-		<-one.made
-		e.discard(one.agent)
-	}
+	e.discard(w.take())
 	w.work.Wait()
 }
 
@@ -210,7 +209,7 @@ func (e *Executor) discard(agent *ready) {
 func (e *Executor) forgetReady() error {
 	names, err := left(e.config.Dir, readyDir)
 	for _, name := range names {
-		_, failed := e.forget(e.placeIn(readyDir, name))
+		_, failed := e.forget(placeIn(e.config.Dir, readyDir, name))
 		err = errors.Join(err, failed)
 	}
 	if err != nil {

@@ -85,7 +85,7 @@ func openUIDs(config Config, log *slog.Logger) (*uids, error) {
 func (u *uids) find(dir, name string) error {
 	ids, err := left(dir, name)
 	for _, id := range ids {
-		p := place{dir: filepath.Join(dir, name, id), id: id}
+		p := placeIn(dir, name, id)
 		if owner, ok := ownerOf(string(p.folder())); ok {
 			u.taken[owner] = p.id
 		}
@@ -123,7 +123,7 @@ func takeBlock(dir string) (int, *os.File, error) {
 			return 0, nil, err
 		}
 		had := holder(block)
-		if left, _ := os.ReadDir(filepath.Join(had, "claims")); had != dir && had != "" && len(left) > 0 {
+		if claims, _ := left(had, claimsDir); had != dir && had != "" && len(claims) > 0 {
 			_ = lock.Close() // Its runner is away, and its tasks are not.
 			continue
 		}

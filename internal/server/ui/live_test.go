@@ -40,22 +40,19 @@ func between(t *testing.T, site *browsertest.Site, pass func(http.ResponseWriter
 func grows(t *testing.T, site *browsertest.Site, tab *browsertest.Tab) {
 	t.Helper()
 	browsertest.Evaluate[bool](tab, `window.unchanged = true`)
-	for _, err := range []error{
-		second(site.Admin.CreateOrganization(t.Context(), remuda.Organization{Name: "acme"})),
-		second(site.Admin.ClaimNamespace(t.Context(), "acme", "acme")),
-		second(site.Admin.CreateResourceClass(t.Context(), remuda.ResourceClass{Name: "acme/horses"})),
-	} {
+	must := func(_ any, err error) {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	must(site.Admin.CreateOrganization(t.Context(), remuda.Organization{Name: "acme"}))
+	must(site.Admin.ClaimNamespace(t.Context(), "acme", "acme"))
+	must(site.Admin.CreateResourceClass(t.Context(), remuda.ResourceClass{Name: "acme/horses"}))
 	tab.UntilSays("acme/horses")
 	if !browsertest.Evaluate[bool](tab, `window.unchanged && document.getElementById("offline").hidden`) {
 		t.Error("the page was loaded again, or says that it is old")
 	}
 }
-
-func second[T any](_ T, err error) error { return err }
 
 func TestAPageIsKeptUpToDateAlsoWhenAPartOfItsScriptsComesLate(t *testing.T) {
 	site := browsertest.Open(t)

@@ -49,17 +49,17 @@
 
 	// A page that is open for long finds out here that its session has ended, or that nobody is there.
 	const offline = (is) => { document.getElementById("offline").hidden = !is; };
-	document.addEventListener("htmx:sse:error", (event) => {
-		if (event.detail.status === 401) location.reload();
+	const broken = (status) => {
+		if (status === 401) location.reload();
 		offline(true);
-	});
+	};
+	document.addEventListener("htmx:sse:error", (event) => broken(event.detail.status));
 	document.addEventListener("htmx:before:response", (event) => { // already when it connects for the first time
 		const status = event.detail.ctx.response.status;
-		if (status === 401) location.reload();
 		if (status < 400) return;
 		event.preventDefault(); // what is shown stays
-		offline(true);
+		broken(status);
 	});
-	document.addEventListener("htmx:error", () => offline(true));
+	document.addEventListener("htmx:error", () => broken());
 	document.addEventListener("htmx:sse:after:connection", () => offline(false));
 })();
