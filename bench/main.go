@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,6 +70,11 @@ type settings struct {
 	only, on, figures string
 }
 
+// asked says whether this figure is to be taken.
+func (s settings) asked(m measure) bool {
+	return slices.ContainsFunc(strings.Split(s.only, ","), func(start string) bool { return strings.HasPrefix(m.name, start) })
+}
+
 func main() {
 	var s settings
 	names := make([]string, 0, len(measures()))
@@ -76,7 +82,7 @@ func main() {
 		names = append(names, m.name)
 	}
 	flag.BoolVar(&s.quick, "quick", false, "a tenth of everything: does it run at all?")
-	flag.StringVar(&s.only, "only", "", "take only the figures whose names begin so: "+strings.Join(names, ", "))
+	flag.StringVar(&s.only, "only", "", "take only the figures whose names begin so, several with commas between: "+strings.Join(names, ", "))
 	flag.StringVar(&s.on, "on", "", "take only those on this database: sqlite, postgres")
 	flag.StringVar(&s.figures, "figures", "", "write figures that are drawn as CSV into this folder")
 	flag.Parse()
@@ -135,7 +141,7 @@ func takeAll(ctx context.Context, s settings, n sizes, on databases, server *pos
 	here.figures = s.figures
 	var failed []error
 	for _, m := range measures() {
-		if !strings.HasPrefix(m.name, s.only) || m.on&on == 0 {
+		if !s.asked(m) || m.on&on == 0 {
 			continue
 		}
 		figures, err := m.take(ctx, here, n)
