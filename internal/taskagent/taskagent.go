@@ -54,7 +54,7 @@ func Implementations() []string { return []string{job.Name, tofu.Name} }
 func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) int {
 	stderr = &words{to: stderr, left: mostWords}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	handoff, err := agent.ReadHandoff(stdin)
+	handoff, err := awaitHandoff(ctx, stdin)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "remuda-agent: %s\n", err)
 		return agent.ExitUsage
@@ -65,18 +65,18 @@ func Main(ctx context.Context, stdin io.Reader, stderr io.Writer) int {
 		log.Error("this agent does not know the task's implementation", "implementation", handoff.Claim.Task.Implementation)
 		return agent.ExitError
 	}
-	runner := client.Unix(handoff.SocketPath())
-	defer runner.CloseIdle()
-	err = agent.Run(ctx, agent.Options{
-		Handoff:        handoff,
-		Plane:          runner.Task(handoff.Claim.ID, ""),
-		Implementation: carrier,
-		Log:            log,
-		Alone:          true,
-	})
+	err = carryOut(ctx, agent.Options{Handoff: handoff, Implementation: carrier, Log: log, Alone: true})
 	code := agent.ExitCode(err)
 	if code == agent.ExitError {
 		log.Error("the task could not be carried out", "error", err)
 	}
 	return code
+}
+
+// carryOut runs an agent that speaks through its claim's socket.
+func carryOut(ctx context.Context, o agent.Options) error {
+	runner := client.Unix(o.Handoff.SocketPath())
+	defer runner.CloseIdle()
+	o.Plane = runner.Task(o.Handoff.Claim.ID, "")
+	return agent.Run(ctx, o)
 }
