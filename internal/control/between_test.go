@@ -40,6 +40,19 @@ func (b *between) Read(ctx context.Context, look func(control.View) error) error
 	return err
 }
 
+func (b *between) Write(ctx context.Context, scope control.Scope, change func(control.Tx) error) error {
+	return b.Store.Write(ctx, scope, func(tx control.Tx) error { return change(&betweenTx{tx, b}) })
+}
+
+type betweenTx struct {
+	control.Tx
+	b *between
+}
+
+func (t *betweenTx) LiveAttempts(ctx context.Context, runner string) ([]control.AttemptView, error) {
+	return (&betweenView{t.Tx, t.b}).LiveAttempts(ctx, runner)
+}
+
 func (v *betweenView) LiveAttempts(ctx context.Context, runner string) ([]control.AttemptView, error) {
 	if v.b.faults.Add(-1) >= 0 {
 		return nil, errAway()
@@ -83,7 +96,7 @@ func TestAWakeUpThatCouldNotBeFollowedUpIsPassedOn(t *testing.T) {
 		go func() { failed <- second(first.Sync(ctx, remuda.Sync{Ready: true})) }()
 		synctest.Wait()
 		other := r.sync(r.register(1), remuda.Sync{Ready: true})
-		store.faults.Store(1)
+		store.faults.Store(2) // the writer tries twice
 		got(r.plane.AsUser(control.User{Name: "root", Admin: true}).Submit(ctx, hello(), ""))(t)
 		synctest.Wait()
 		select {

@@ -57,12 +57,15 @@ func (d UserDoor) output(ctx context.Context, task TaskView, attempts []AttemptV
 	if most <= 0 || most > 4<<20 {
 		most = 1 << 20
 	}
-	// Before the chunks: what lies before this and is not among them is not kept any more.
-	length, err := d.p.lengthOf(ctx, attempt.ID, q.Step)
-	if err != nil {
-		return part, err
-	}
+	var length int64
+	var err error
 	part.Chunks, err = d.p.store.Output().Chunks(ctx, attempt.ID, q.Step, q.Offset, most)
+	if err == nil && len(part.Chunks) == 0 {
+		length, err = d.p.lengthOf(ctx, attempt.ID, q.Step)
+	}
+	if err == nil && length > q.Offset { // what is not there now either is not kept any more
+		part.Chunks, err = d.p.store.Output().Chunks(ctx, attempt.ID, q.Step, q.Offset, most)
+	}
 	if err != nil {
 		return part, err
 	}
@@ -175,13 +178,16 @@ func (f *follower) step(ctx context.Context) (ended bool, err error) {
 
 // tell gives the task when it is not as it was told before.
 func (f *follower) tell(ctx context.Context, seen sightOfTask) error {
-	words, err := f.door.outline(ctx, seen)
+	words, err := outline(seen)
 	if err != nil {
 		return err
 	}
 	visible := withoutSigns(words)
 	if f.known && reflect.DeepEqual(visible, f.told) {
 		return nil
+	}
+	if err := f.door.p.measure(ctx, &words); err != nil {
+		return err
 	}
 	if words.Job, err = f.door.p.jobOf(ctx, seen.task); err != nil {
 		return err
@@ -210,11 +216,11 @@ func (f *follower) drain(ctx context.Context, seen sightOfTask) error {
 	}
 }
 
-// withoutSigns leaves out what changes with every sign of life and every byte of output.
+// withoutSigns leaves out what changes with every sign of life.
 func withoutSigns(t remuda.Task) remuda.Task {
 	attempts := make([]remuda.Attempt, len(t.Attempts))
 	for i, a := range t.Attempts {
-		a.LastSignAt, a.Output = time.Time{}, 0
+		a.LastSignAt = time.Time{}
 		attempts[i] = a
 	}
 	t.Attempts = attempts

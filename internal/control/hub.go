@@ -24,6 +24,7 @@ type subscription struct {
 	places map[string]*list.Element
 	has    string // what a runner is capable of, in its own words
 	by     string // the last topic by which it was woken
+	called bool   // by a class, and has not been asked since
 }
 
 const classPrefix = "class/"
@@ -161,6 +162,15 @@ func (s *subscription) wake() {
 	}
 }
 
+// forWork says, once, whether it was woken for a task that a runner may claim.
+func (s *subscription) forWork() bool {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	work := s.called
+	s.called = false
+	return work
+}
+
 // close ends the subscription.
 func (s *subscription) close() {
 	s.hub.mu.Lock()
@@ -185,8 +195,11 @@ func (h *hub) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.all++
-	for topic := range h.topics {
+	for topic, waiting := range h.topics {
 		h.wakeLocked(topic, everyone)
+		for one := waiting.Front(); one != nil; one = one.Next() {
+			one.Value.(*subscription).called = false // nobody knows of any work
+		}
 	}
 }
 
@@ -211,6 +224,7 @@ func (h *hub) wakeLocked(topic string, n int) (woken int) {
 			continue
 		}
 		s.by = topic
+		s.called = s.called || strings.HasPrefix(place, classPrefix)
 		s.wake()
 		waiting.MoveToBack(one)
 		woken++

@@ -40,7 +40,7 @@ func wordsOfTask(t TaskView) remuda.Task {
 	return words
 }
 
-func (p *Plane) wordsOfAttempt(ctx context.Context, a AttemptView) (remuda.Attempt, error) {
+func wordsOfAttempt(a AttemptView) (remuda.Attempt, error) {
 	words := remuda.Attempt{
 		ID: a.ID, Number: a.Number, State: a.State, Reason: a.Reason, Detail: a.Detail, RunnerID: a.RunnerID,
 		Runner: a.Runner, ClaimedAt: a.ClaimedAt.Time(), BegunAt: a.BegunAt.optional(), EndedAt: a.EndedAt.optional(),
@@ -54,9 +54,7 @@ func (p *Plane) wordsOfAttempt(ctx context.Context, a AttemptView) (remuda.Attem
 	if !a.State.Live() {
 		closeSteps(words.Steps, a.EndedAt)
 	}
-	length, err := p.store.Output().Length(ctx, a.ID)
-	words.Output = length
-	return words, err
+	return words, nil
 }
 
 // closeSteps shows the steps of an attempt that is over as over: whoever carried them out did not live to say so.
@@ -173,25 +171,38 @@ func (d UserDoor) see(ctx context.Context, id string) (seen sightOfTask, err err
 
 // words is a task whole.
 func (d UserDoor) words(ctx context.Context, seen sightOfTask) (remuda.Task, error) {
-	words, err := d.outline(ctx, seen)
-	if err != nil {
-		return words, err
+	words, err := outline(seen)
+	if err == nil {
+		err = d.p.measure(ctx, &words)
 	}
-	words.Job, err = d.p.jobOf(ctx, seen.task)
+	if err == nil {
+		words.Job, err = d.p.jobOf(ctx, seen.task)
+	}
 	return words, err
 }
 
-// outline is a task without what was submitted, which may be long and never changes.
-func (d UserDoor) outline(ctx context.Context, seen sightOfTask) (remuda.Task, error) {
+// outline is a task without how much it wrote, and without what was submitted, which may be long and never changes.
+func outline(seen sightOfTask) (remuda.Task, error) {
 	words := wordsOfTask(seen.task)
 	for _, a := range seen.attempts {
-		attempt, err := d.p.wordsOfAttempt(ctx, a)
+		attempt, err := wordsOfAttempt(a)
 		if err != nil {
 			return words, err
 		}
 		words.Attempts = append(words.Attempts, attempt)
 	}
 	return words, nil
+}
+
+// measure tells how much each attempt wrote.
+func (p *Plane) measure(ctx context.Context, words *remuda.Task) (err error) {
+	for i := range words.Attempts {
+		attempt := &words.Attempts[i]
+		if attempt.Output, err = p.store.Output().Length(ctx, attempt.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // jobOf is what a task carries out, if it is shell steps.
