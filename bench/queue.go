@@ -16,7 +16,10 @@ import (
 // queue is how long the store takes to find and take the next task among many that are queued, many that may not run
 // and many that have ended, beside what it takes among a thousand. It is the benchmark of internal/store at full size.
 func queue(ctx context.Context, s *site, n sizes) ([]figure, error) {
-	name := strings.ToLower(s.database())
+	name := "sqlite"
+	if s.postgres != "" {
+		name = "postgres"
+	}
 	command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkClaim$/^"+name+"$", "-benchtime", "200x", "-timeout", "60m", "./internal/store")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", fmt.Sprintf("REMUDA_BENCH_QUEUED=%d", n.queued), fmt.Sprintf("REMUDA_BENCH_FINISHED=%d", n.finished))
 	said, err := command.CombinedOutput()

@@ -151,7 +151,7 @@ func BenchmarkClaim(b *testing.B) {
 }
 
 func (w *town) takeAndReturn(ctx context.Context, tx control.Tx) error {
-	task, _, err := w.take(ctx, tx, w.class.ID)
+	task, _, err := w.takeWith(ctx, tx, []string{"job"}, w.class.ID)
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (v view) lanesText(classes, capabilities []string, most int) (text string, 
 		args = append(args, value)
 		return fmt.Sprintf("$%d", len(args))
 	}
-	limit, met := "cast("+mark(most)+" as bigint)", `l.capabilities`
+	limit, met := "cast("+mark(most)+" as bigint)", `(l.capabilities || '')` // no column, whose index could look like a way
 	for _, capability := range capabilities {
 		met = `replace(` + met + `, ` + mark(" "+capability+" ") + `, '')`
 	}
@@ -150,7 +150,7 @@ func (v view) lanesText(classes, capabilities []string, most int) (text string, 
 // the tables: the lanes come alone, so that they come in their order; casts keep it from planning anew for every value;
 // and where the other tables were joined, it would first read one whole into a filter.
 const lanesOfClass = `select l.id, l.class_id, l.project_id, l.level, l.turn_at, l.turns, l.weight, l.project_running, l.queued from lanes l
-	where l.class_id = $class and l.waits and (l.capabilities = '' or $met = '')
+	where l.class_id = $class and l.waits and $met = ''
 		and (select c.task_limit = 0 or c.running < c.task_limit from resource_classes c where c.id = $class)
 		and 1 = (select 1 from projects p cross join organizations o cross join resource_classes c cross join namespaces n
 			where p.id = l.project_id and (p.task_limit = 0 or p.running < p.task_limit)
