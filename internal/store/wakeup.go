@@ -10,14 +10,17 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/time/rate"
 
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
 const (
 	wakeupChannel = "remuda"
-	// A notification locks out all others while it commits, so there is one for all that were told in this time.
+	// A notification locks out all others while it commits, so in the long run there is one for all that were told in this
+	// time. Of what happens to one task a few may follow each other at once.
 	tellEvery    = 5 * time.Millisecond
+	tellAtOnce   = 4
 	mostTold     = 7000 // bytes of one notification, of which PostgreSQL takes 7999
 	mostTopics   = 2000 // in one round; more are told as all
 	reconnectMax = 2 * time.Second
@@ -30,6 +33,7 @@ type wakeups struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 	signal chan struct{}
+	pace   *rate.Limiter // of notifications
 
 	mu     sync.Mutex
 	topics map[string]int
@@ -40,6 +44,7 @@ func startWakeups(config *pgx.ConnConfig) *wakeups {
 	w := &wakeups{
 		config: config.Copy(), self: uuid.NewString(), stop: stop,
 		done: make(chan struct{}), signal: make(chan struct{}, 1), topics: map[string]int{},
+		pace: rate.NewLimiter(rate.Every(tellEvery), tellAtOnce),
 	}
 	go w.run(ctx) // ends in close
 	return w
@@ -97,7 +102,7 @@ func (w *wakeups) run(ctx context.Context) {
 	}
 }
 
-// notify tells once, at once when there was nothing to tell for a while.
+// notify tells once, at once when there was little to tell for a while.
 func (w *wakeups) notify(ctx context.Context, conn *pgx.Conn) error {
 	idle := time.NewTimer(checkEvery)
 	defer idle.Stop()
@@ -108,6 +113,9 @@ func (w *wakeups) notify(ctx context.Context, conn *pgx.Conn) error {
 		return conn.Ping(ctx)
 	case <-w.signal:
 	}
+	if err := w.pace.Wait(ctx); err != nil {
+		return err
+	}
 	within, cancel := context.WithTimeout(ctx, statementWithin)
 	defer cancel()
 	batch := &pgx.Batch{}
@@ -117,11 +125,7 @@ func (w *wakeups) notify(ctx context.Context, conn *pgx.Conn) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	if err := conn.SendBatch(within, batch).Close(); err != nil {
-		return err
-	}
-	pause(ctx, tellEvery)
-	return nil
+	return conn.SendBatch(within, batch).Close()
 }
 
 // payloads write down topics: who tells, then a line for each.
