@@ -22,11 +22,10 @@ func TestAClaimThatComesDuringARehearsalIsReadWhenThatIsOver(t *testing.T) {
 	t.Chdir(t.TempDir())
 	claim, runner := io.Pipe()
 	go func() {
-		for { // until it rehearses
+		for range time.Tick(time.Millisecond) { // until it rehearses
 			if _, err := os.Stat(rehearsal); err == nil {
 				break
 			}
-			time.Sleep(time.Millisecond)
 		}
 		_, _ = io.WriteString(runner, `{"claim": {"id": "c1", "task": {"implementation": "job"}}, "dir": "/somewhere"}`)
 		_ = runner.Close()
