@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -153,13 +152,13 @@ func startOf(pid int, boot string) (started string, running bool) {
 }
 
 // bootID tells this start of the machine from all others; empty where the kernel does not say.
-var bootID = sync.OnceValue(func() string {
+func bootID() string {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
 	}
 	return string(bytes.TrimSpace(id))
-})
+}
 
 // stat is what /proc/PID/stat says of a process.
 type stat struct {
