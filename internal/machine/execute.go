@@ -207,14 +207,17 @@ func (a *attempt) prepare() error {
 	if a.record.Workspace, err = a.workspace(a.id, a.account); err != nil {
 		return err
 	}
-	a.record.Socket, a.record.SocketDir, err = a.socketPlace()
-	if err != nil {
-		return err
-	}
+	a.record.Socket, a.record.SocketDir = a.socketPlace()
 	if a.record.Workspace == "" && a.record.SocketDir == "" {
 		return nil // All that lies elsewhere is found without the record; it is written when the claim is handed over.
 	}
-	return a.write(a.record)
+	if err := a.write(a.record); err != nil || a.record.SocketDir == "" {
+		return err
+	}
+	if err := mkdir(a.record.SocketDir, 0o711); err != nil { // noted before: a successor knows nothing else of it
+		return fmt.Errorf("make a folder for the claim's socket: %w", err)
+	}
+	return nil
 }
 
 // start hands the claim to the agent, which gets it only when the record is written: from then on a successor finds it.

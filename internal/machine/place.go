@@ -98,9 +98,12 @@ func (p place) write(r record) error {
 
 // remove takes away what is left when the task itself is cleaned.
 func (p place) remove(r record) error {
-	err := removeTree(p.dir)
-	if r.SocketDir != "" {
-		err = errors.Join(err, os.RemoveAll(r.SocketDir))
+	var err error
+	if r.SocketDir != "" { // first: the record in the claim's folder is all that tells of it
+		err = os.RemoveAll(r.SocketDir)
+	}
+	if err == nil {
+		err = removeTree(p.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("remove the claim's folder: %w", err)

@@ -1,7 +1,11 @@
 package machine
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -35,5 +39,27 @@ func TestTheLastWholeLineOfARecordCounts(t *testing.T) {
 	}
 	if r, err := p.read(); err != nil || r.Pid != 8 {
 		t.Errorf("after the next whole one: %+v, %v", r, err)
+	}
+}
+
+// A runner can be killed between any two of its calls; its successor knows of a folder elsewhere by the record alone.
+func TestAFolderForASocketIsMadeAfterItIsNotedAndRemovedBeforeThatIsForgotten(t *testing.T) {
+	p := place{dir: filepath.Join(t.TempDir(), strings.Repeat("long", 30), "claim"), id: "claim"}
+	if err := makeAll(p.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	socket, dir := p.socketPlace()
+	if _, err := os.Lstat(dir); filepath.Dir(socket) != dir || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it lies in %q, which is there before anybody knows: %v", dir, err)
+	}
+	r := record{SocketDir: "no folder has this name\x00"}
+	if err := p.write(r); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.remove(r); err == nil {
+		t.Error("what cannot be removed was")
+	}
+	if known, err := p.read(); err != nil || known.SocketDir != r.SocketDir {
+		t.Errorf("what is left is forgotten: %+v, %v", known, err)
 	}
 }

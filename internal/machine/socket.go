@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -18,20 +20,15 @@ import (
 // longestSocket is how long the path of a unix socket may be on every system that we know, its closing zero excluded.
 const longestSocket = 103
 
-// socketPlace is where a claim's socket lies: in the claim's folder, or in one with a short name where that is too long.
-func (p place) socketPlace() (socket, dir string, err error) {
+// socketPlace is where a claim's socket lies: in the claim's folder, or in one with a short name, which is still to be made,
+// where that is too long.
+func (p place) socketPlace() (socket, dir string) {
 	socket = filepath.Join(p.dir, "agent.sock")
 	if len(socket) <= longestSocket {
-		return socket, "", nil
+		return socket, ""
 	}
-	dir, err = os.MkdirTemp("", "remuda-")
-	if err == nil {
-		err = os.Chmod(dir, 0o711)
-	}
-	if err != nil {
-		return "", "", fmt.Errorf("make a folder for the claim's socket: %w", err)
-	}
-	return filepath.Join(dir, "agent.sock"), dir, nil
+	dir = filepath.Join(os.TempDir(), "remuda-"+strings.ToLower(rand.Text()[:16]))
+	return filepath.Join(dir, "agent.sock"), dir
 }
 
 // forwarder serves one claim's socket until it is closed.
