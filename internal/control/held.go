@@ -75,7 +75,7 @@ func (h *heldSync) enter(ctx context.Context) {
 func (h *heldSync) arrive(ctx context.Context) {
 	if arrived, same := h.repeats(); same {
 		h.arrived = arrived
-		if seen, err := h.door.look(ctx, h.said, false); err != nil || h.is(seen.runner) {
+		if seen, err := h.door.look(ctx, h.said); err != nil || h.is(seen.runner) {
 			h.weigh(ctx, seen, err)
 			return
 		}
@@ -91,14 +91,19 @@ func (h *heldSync) arrive(ctx context.Context) {
 	h.weigh(ctx, seen, err)
 }
 
+// look asks the store whether there is something to say. A wake-up for a task is followed up at once.
 func (h *heldSync) look(ctx context.Context) {
-	seen, err := h.door.look(ctx, h.said, h.woken.forWork())
+	look := h.door.look
+	if h.woken.forWork() {
+		look = h.door.claim
+	}
+	seen, err := look(ctx, h.said)
 	h.weigh(ctx, seen, err)
 }
 
 // weigh decides whether there is something to say.
 func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
-	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.said, false) {
+	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.said) {
 		h.read = time.Now()
 		if seen.given {
 			h.remember()

@@ -200,23 +200,25 @@ func (t *transition) quarantine(ctx context.Context, row *RunnerRow, s remuda.Sy
 	return t.ofRunner(ctx, kind, row.ID, detail)
 }
 
-// look sees the runner again, and claims for it when there is something to claim. It reads first whether there is, unless
-// a wake-up said so.
-func (d RunnerDoor) look(ctx context.Context, s remuda.Sync, work bool) (seen sight, err error) {
-	if !work {
-		claimable := false
-		err = d.p.store.Read(ctx, func(v View) (err error) {
-			if seen, err = d.see(ctx, v, s); err != nil || !seen.takes() {
-				return err
-			}
-			found, err := v.Claimable(ctx, seen.classes, strings.Fields(seen.runner.Capabilities), 1)
-			claimable = len(found) > 0
+// look sees the runner again, and claims for it when there is something to claim.
+func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (seen sight, err error) {
+	claimable := false
+	err = d.p.store.Read(ctx, func(v View) (err error) {
+		if seen, err = d.see(ctx, v, s); err != nil || !seen.takes() {
 			return err
-		})
-		if err != nil || !claimable {
-			return seen, err
 		}
+		found, err := v.Claimable(ctx, seen.classes, strings.Fields(seen.runner.Capabilities), 1)
+		claimable = len(found) > 0
+		return err
+	})
+	if err != nil || !claimable {
+		return seen, err
 	}
+	return d.claim(ctx, s)
+}
+
+// claim sees the runner again, and claims for it what it may take, if there is anything.
+func (d RunnerDoor) claim(ctx context.Context, s remuda.Sync) (seen sight, err error) {
 	err = d.p.writeIn(ctx, Claiming, "runner "+d.id, func(t *transition) error {
 		if seen, err = d.see(ctx, t, s); err != nil {
 			return err

@@ -1,10 +1,8 @@
 package taskagent
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -61,8 +59,9 @@ func rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	go new(pretence).serve(listener)
+	runner := &http.Server{Handler: new(pretence), ReadHeaderTimeout: rehearsalTook}
+	defer runner.Close()
+	go func() { _ = runner.Serve(listener) }() // until it is closed
 
 	step := remuda.JobStep{Run: &remuda.Run{Command: "true", Shell: "/" + rehearsal}}
 	payload, err := json.Marshal(remuda.Job{Steps: []remuda.JobStep{step}})
@@ -82,36 +81,13 @@ type pretence struct {
 	held remuda.StreamState
 }
 
-func (p *pretence) serve(listener net.Listener) {
-	for {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		go p.answer(conn)
+// ServeHTTP implements http.Handler.
+func (p *pretence) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the agent ended its request
 	}
-}
-
-func (p *pretence) answer(conn net.Conn) {
-	defer conn.Close()
-	for in := bufio.NewReader(conn); ; {
-		asked, err := http.ReadRequest(in)
-		if err != nil {
-			return
-		}
-		body, err := io.ReadAll(asked.Body)
-		if err != nil {
-			return
-		}
-		text, err := json.Marshal(p.take(asked.URL, len(body)))
-		if err != nil {
-			return
-		}
-		_, err = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
-		if err != nil {
-			return
-		}
-	}
+	_ = json.NewEncoder(w).Encode(p.take(r.URL, len(body)))
 }
 
 // take is what is held after a request. It answers those that are not about output, too: they take it for theirs.
