@@ -239,7 +239,7 @@ type LaneRow struct {
 	GroupID string `db:"group_id"`
 	MainID  string `db:"main_id"`
 	Head    int64  `db:"head"`   // of a side lane: the rank of its first task
-	Closed  bool   `db:"closed"` // of a side lane: its group is full
+	Closed  bool   `db:"closed"` // of a side lane: its group is full; of a main lane: its project is
 
 	ProjectRunning int    `db:"project_running"` // of a main lane, as all below: in all lanes of its project in the class
 	Weight         int    `db:"weight"`          // its project's
@@ -249,6 +249,8 @@ type LaneRow struct {
 	Waits          bool   `db:"waits"`           // it or a side lane that is open has a task
 
 	IdleSince Micros `db:"idle_since"` // when it was first seen without live tasks; 0 since one was queued
+
+	OrganizationID string `db:"organization_id"` // its project's, which the database fills in
 }
 
 // Table names it.

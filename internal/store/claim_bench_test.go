@@ -27,7 +27,7 @@ func sizeOf(b testing.TB, name string, otherwise int) int {
 // crowd queues n tasks over some lanes: projects times groups.
 type crowd struct {
 	queued, projects, groups int
-	by                       string // whose limit keeps all of them from being claimed, but for a thousand
+	by                       string // whose limit, or what, keeps all of them from being claimed, but for a thousand
 	finished                 int
 }
 
@@ -40,6 +40,7 @@ func crowds(queued, finished int) map[string]crowd {
 		"behind a project's limit":        {queued: queued, projects: 1, by: "projects"},
 		"of 1000 projects at their limit": {queued: queued, projects: 1000, by: "projects"},
 		"of an organization at its limit": {queued: queued, projects: 1000, by: "organizations"},
+		"that need what the runner lacks": {queued: queued, projects: 1000, by: "capabilities"},
 		"in 10000 full groups":            {queued: queued, projects: 1, groups: min(10000, queued), by: "groups"},
 		"beside many that have ended":     {queued: 1000, projects: 1, finished: finished},
 	}
@@ -52,8 +53,9 @@ func (c crowd) gather(b testing.TB, s control.Store) *town {
 	w.open(b)
 	free := newTown(b, s)
 	defer func() { // last, so that its turn comes last
-		c.fill(b, free, w.class.ID, "", control.GroupRow{}, 1000, remuda.Queued)
-		c.fill(b, free, w.class.ID, "", control.GroupRow{}, c.finished, remuda.Succeeded)
+		lane := control.LaneKey{ClassID: w.class.ID, ProjectID: free.project.ID}
+		free.fill(b, lane, 1000, remuda.Queued)
+		free.fill(b, lane, c.finished, remuda.Succeeded)
 	}()
 	rest := c.queued - 1000
 	if c.by == "organizations" {
@@ -67,8 +69,12 @@ func (c crowd) gather(b testing.TB, s control.Store) *town {
 			}
 		})
 		part := rest/c.projects + min(1, max(0, rest%c.projects-i))
+		lane := control.LaneKey{ClassID: w.class.ID, ProjectID: project.ID}
+		if c.by == "capabilities" {
+			lane.Capabilities = " gpu "
+		}
 		if c.groups == 0 {
-			c.fill(b, w, w.class.ID, project.ID, control.GroupRow{}, part, remuda.Queued)
+			w.fill(b, lane, part, remuda.Queued)
 			continue
 		}
 		for g := range c.groups {
@@ -77,27 +83,27 @@ func (c crowd) gather(b testing.TB, s control.Store) *town {
 				group.Running = 1
 			}
 			insert(b, s, &group)
-			c.fill(b, w, w.class.ID, project.ID, group, part/c.groups+min(1, max(0, part%c.groups-g)), remuda.Queued)
+			lane.Group, lane.GroupID = group.Name, group.ID
+			w.fill(b, lane, part/c.groups+min(1, max(0, part%c.groups-g)), remuda.Queued)
 		}
 	}
 	return w
 }
 
-func (c crowd) fill(b testing.TB, w *town, class, project string, group control.GroupRow, n int, state remuda.State) {
+// fill adds n tasks to a lane.
+func (w *town) fill(b testing.TB, key control.LaneKey, n int, state remuda.State) {
 	b.Helper()
-	if project == "" {
-		project = w.project.ID
-	}
 	for n > 0 {
 		part := min(n, 5000)
 		n -= part
 		write(b, w.s, func(tx control.Tx) error {
-			lane, err := tx.Lane(b.Context(), control.LaneKey{ClassID: class, ProjectID: project, Group: group.Name, GroupID: group.ID})
+			lane, err := tx.Lane(b.Context(), key)
 			if err != nil {
 				return err
 			}
 			task := control.TaskRow{
-				JobID: w.job.ID, OrganizationID: w.organization.ID, ProjectID: project, ClassID: class, LaneID: lane.ID, GroupID: group.ID, State: state,
+				JobID: w.job.ID, OrganizationID: w.organization.ID, ProjectID: key.ProjectID, ClassID: key.ClassID, LaneID: lane.ID, GroupID: key.GroupID,
+				Capabilities: key.Capabilities, State: state,
 			}
 			for i := range part {
 				task.ID, task.Rank = newID(), int64(i)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -40,9 +39,6 @@ func TestAClaimCostsTheSameHoweverMuchIsQueued(t *testing.T) {
 	for name, c := range crowds(many, many) {
 		if c.projects > 1 {
 			c.projects = 300
-		}
-		if strings.Contains(name, "1000 projects at") || strings.Contains(name, "organization at") {
-			c.projects = 20 // each that is passed over is looked at
 		}
 		if c.groups > 0 {
 			c.groups = min(c.groups, max(600, many/100))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 const (
 	claimTries = 3  // how often a claim looks that finds only tasks which somebody else is changing
 	widerLook  = 32 // how many more lanes it looks at each time
+	passedOver = 8  // how many lanes it looks at that may not run, before it goes from kind to kind
 )
 
 // Claimable looks at the main lanes of each class in the order of their turns, as far as they are under every limit; then
-// at the first tasks of those whose turns come: never at what waits behind those, or at a group that is full.
+// at the first tasks of those whose turns come: never at what waits behind those, or at a group or project that is full.
 func (v view) Claimable(_ context.Context, classes, capabilities []string, most int) (rows []control.TaskRow, err error) {
 	if len(classes) == 0 || most <= 0 {
 		return nil, nil
@@ -44,18 +46,28 @@ func (v view) Claimable(_ context.Context, classes, capabilities []string, most 
 
 // nextLanes are the lanes whose turns come next. Whoever finds none keeps nobody waiting, unless tasks are being claimed
 // all the time; who finds some decides about them alone.
-func (v view) nextLanes(classes, capabilities []string, most int) (lanes []control.LaneTurn, err error) {
-	text, args := v.lanesText(classes, capabilities, most)
+func (v view) nextLanes(classes, capabilities []string, most int) ([]control.LaneTurn, error) {
 	if s := v.postgres; s != nil && s.locks && !s.claims {
 		if !s.store.isClaiming() {
-			if err := v.rows(&lanes, text, args...); err != nil || len(lanes) == 0 {
+			if lanes, err := v.openLanes(classes, capabilities, most); err != nil || len(lanes) == 0 {
 				return nil, err
 			}
 		}
 		s.claim()
 	}
-	lanes = nil
-	return lanes, v.rows(&lanes, text, args...)
+	return v.openLanes(classes, capabilities, most)
+}
+
+// openLanes are those from which a task could be claimed. Where none of the first is, such as those of an organization at
+// its limit, it is the best of each kind: one task of each can be told to be next, not more.
+func (v view) openLanes(classes, capabilities []string, most int) (lanes []control.LaneTurn, err error) {
+	for _, lanesOfClass := range []string{firstLanes, lanesOfKinds} {
+		text, args := v.lanesText(lanesOfClass, classes, capabilities, most)
+		if err := v.rows(&lanes, text, args...); err != nil || len(lanes) > 0 {
+			return lanes, err
+		}
+	}
+	return nil, nil
 }
 
 // firsts adds the first tasks of the lanes whose turns come. Lanes that have none but what someone else is changing are
@@ -121,24 +133,25 @@ const nextOfLane = `
 			from lanes b where b.id = $1) m`
 
 // lanesText finds the next lanes of some classes.
-func (v view) lanesText(classes, capabilities []string, most int) (text string, args []any) {
+func (v view) lanesText(lanesOfClass string, classes, capabilities []string, most int) (text string, args []any) {
 	mark := func(value any) string {
 		args = append(args, value)
 		return fmt.Sprintf("$%d", len(args))
 	}
-	limit, met := "cast("+mark(most)+" as bigint)", `(l.capabilities || '')` // no column, whose index could look like a way
+	limit, met := "cast("+mark(most)+" as bigint)", `(w.capabilities || '')` // no column, whose index could look like a way
 	for _, capability := range capabilities {
 		met = `replace(` + met + `, ` + mark(" "+capability+" ") + `, '')`
 	}
-	organization, project, class := v.running("organizations", "o", mark), v.running("projects", "p", mark), v.running("resource_classes", "c", mark)
-	next := strings.NewReplacer("$met", met, "o.running", organization, "p.running", project, "c.running", class, "$most", limit).Replace(lanesOfClass)
+	organization, class := v.running("organizations", "o", mark), v.running("resource_classes", "c", mark)
+	next := strings.NewReplacer("$met", met, "o.running", organization, "c.running", class, "$most", limit, "$passed", strconv.Itoa(passedOver)).
+		Replace(lanesOfClass)
 	best := make([]string, len(classes))
 	for i, id := range classes {
 		best[i] = `select * from (` + strings.ReplaceAll(next, "$class", "cast("+mark(id)+" as text)") + `) b`
 	}
 	return `select b.id, b.class_id, b.project_id, b.level, b.turn_at, b.turns, b.weight, b.project_running as running, b.queued,
 		(select s.id from lanes s where s.main_id = b.id and s.group_id <> '' and s.queued > 0 and not s.closed order by s.head, s.id limit 1) is not null as side,
-		p.task_limit as project_limit, ` + project + ` as project_running, p.organization_id,
+		p.task_limit as project_limit, p.running as project_running, p.organization_id,
 		o.task_limit as organization_limit, ` + organization + ` as organization_running,
 		c.task_limit as class_limit, ` + class + ` as class_running
 		from (` + strings.Join(best, " union all ") + `) b cross join projects p cross join organizations o cross join resource_classes c
@@ -146,17 +159,39 @@ func (v view) lanesText(classes, capabilities []string, most int) (text string, 
 		order by b.level, b.turn_at, b.id limit ` + limit, args
 }
 
-// lanesOfClass are the main lanes of a class whose turns come next. Its form holds SQLite to one way, whatever it knows of
-// the tables: the lanes come alone, so that they come in their order; casts keep it from planning anew for every value;
-// and where the other tables were joined, it would first read one whole into a filter.
-const lanesOfClass = `select l.id, l.class_id, l.project_id, l.level, l.turn_at, l.turns, l.weight, l.project_running, l.queued from lanes l
-	where l.class_id = $class and l.waits and $met = ''
-		and (select c.task_limit = 0 or c.running < c.task_limit from resource_classes c where c.id = $class)
-		and 1 = (select 1 from projects p cross join organizations o cross join resource_classes c cross join namespaces n
-			where p.id = l.project_id and (p.task_limit = 0 or p.running < p.task_limit)
-				and o.id = p.organization_id and (o.task_limit = 0 or o.running < o.task_limit)
-				and c.id = l.class_id and (c.allow_forks or not (p.visibility = 'public' and p.builds_forks))
-				and n.id = c.namespace_id
-				and (n.organization_id = p.organization_id or c.access = 'all' or c.access = 'some' and exists
-					(select 1 from class_access a where a.class_id = c.id and a.organization_id = p.organization_id)))
-	order by l.level, l.turn_at, l.id limit $most`
+// The lanes of one class, in a form that holds SQLite to one way, whatever it knows of the tables: the lanes come alone, so
+// that they come in their order; casts keep it from planning anew for every value; and where the other tables were joined,
+// it would first read one whole into a filter. What is asked of the class alone is looked up once.
+const (
+	// firstLanes are those whose turns come next, as far as they are found among the first of all.
+	firstLanes = `select w.id, w.class_id, w.project_id, w.level, w.turn_at, w.turns, w.weight, w.project_running, w.queued
+		from (select * from lanes where class_id = $class and waits and not closed order by level, turn_at, id limit $most + $passed) w
+		where ` + ofClass + ofOrganization + ofProject + ` order by w.level, w.turn_at, w.id limit $most`
+
+	// lanesOfKinds are the best of each kind.
+	lanesOfKinds = `with recursive kinds (organization_id, capabilities) as (
+			select * from (select organization_id, capabilities from lanes where class_id = $class and waits and not closed
+				order by organization_id, capabilities limit 1) best
+			union all select (select l.organization_id` + nextKind + `), (select l.capabilities` + nextKind + `) from kinds k where k.organization_id <> '')
+		select b.id, b.class_id, b.project_id, b.level, b.turn_at, b.turns, b.weight, b.project_running, case when b.queued > 0 then 1 else 0 end as queued
+		from kinds w cross join lanes b where ` + ofClass + ofOrganization + ` and b.id =
+			(select l.id from lanes l where l.class_id = $class and l.organization_id = w.organization_id and l.capabilities = w.capabilities
+				and l.waits and not l.closed` + ofProject + ` order by l.level, l.turn_at, l.id limit 1)
+		order by b.level, b.turn_at, b.id limit $most`
+
+	// nextKind has a level beyond all: SQLite begins at what is equal, and would read through all lanes of a kind.
+	nextKind = ` from lanes l where l.class_id = $class and l.waits and not l.closed
+		and (l.organization_id, l.capabilities, l.level) > (k.organization_id || '', k.capabilities || '', 9223372036854775807)
+		order by l.organization_id, l.capabilities limit 1`
+
+	// Whether anything of a class may run; of that, the lanes of an organization that need the same; of those, a project's.
+	ofClass        = `(select c.task_limit = 0 or c.running < c.task_limit from resource_classes c where c.id = $class)`
+	ofOrganization = ` and $met = ''
+		and 1 = (select 1 from organizations o where o.id = w.organization_id and (o.task_limit = 0 or o.running < o.task_limit))
+		and (w.organization_id = (select n.organization_id from resource_classes c cross join namespaces n where c.id = $class and n.id = c.namespace_id)
+			or (select c.access from resource_classes c where c.id = $class) = 'all'
+			or (select c.access from resource_classes c where c.id = $class) = 'some'
+				and 1 = (select 1 from class_access a where a.class_id = $class and a.organization_id = w.organization_id))`
+	ofProject = ` and ((select c.allow_forks from resource_classes c where c.id = $class)
+		or 1 = (select 1 from projects p where p.id = project_id and not (p.visibility = 'public' and p.builds_forks)))`
+)

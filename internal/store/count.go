@@ -7,13 +7,6 @@ import (
 	"github.com/remuda-dev/remuda/internal/control"
 )
 
-// counter is a row that counts running tasks.
-type counter struct{ table, id string }
-
-// counted are the tables with counters, in the order in which transactions lock their rows: none waits for another
-// that waits for it. Lanes are counted before them.
-func counted() []string { return []string{"organizations", "projects", "resource_classes"} }
-
 // taking is a main lane to which, or from which, tasks went in one way.
 type taking struct {
 	class, project string
@@ -37,15 +30,16 @@ type taken struct {
 // tally is what is still to be counted. It is gathered until somebody goes by it, or to the end of the transaction: a row
 // that everybody counts in is written once for all that are carried out together, and held for as short as can be.
 type tally struct {
-	running map[counter]int
+	running map[string]map[string]int // by table and id
 	lanes   map[taking]taken
 }
 
-func (t *tally) count(c counter, running int) {
+// count counts running tasks in the row of a table.
+func (t *tally) count(table, id string, running int) {
 	if t.running == nil {
-		t.running = map[counter]int{}
+		t.running = map[string]map[string]int{"projects": {}, "organizations": {}, "resource_classes": {}}
 	}
-	t.running[c] += running
+	t.running[table][id] += running
 }
 
 func (t *tally) take(from taking, n taken) {
@@ -58,8 +52,10 @@ func (t *tally) take(from taking, n taken) {
 
 // add takes in what another one gathered.
 func (t *tally) add(other tally) {
-	for c, running := range other.running {
-		t.count(c, running)
+	for table, counters := range other.running {
+		for id, running := range counters {
+			t.count(table, id, running)
+		}
 	}
 	for from, n := range other.lanes {
 		t.take(from, n)
@@ -67,25 +63,21 @@ func (t *tally) add(other tally) {
 }
 
 func (t *tally) clear() {
-	clear(t.running)
+	for _, counters := range t.running {
+		clear(counters)
+	}
 	clear(t.lanes)
 }
 
-// counters are those to which something is to be added, in the order in which they are locked.
-func (t *tally) counters() []counter {
-	sorted := make([]counter, 0, len(t.running))
-	for c, running := range t.running {
+// counters are the rows of a table to which something is to be added, in the order in which they are locked.
+func (t *tally) counters(table string) []string {
+	var sorted []string
+	for id, running := range t.running[table] {
 		if running != 0 {
-			sorted = append(sorted, c)
+			sorted = append(sorted, id)
 		}
 	}
-	order := counted()
-	slices.SortFunc(sorted, func(a, b counter) int {
-		if a.table != b.table {
-			return slices.Index(order, a.table) - slices.Index(order, b.table)
-		}
-		return strings.Compare(a.id, b.id)
-	})
+	slices.Sort(sorted)
 	return sorted
 }
 
@@ -103,17 +95,23 @@ func (t *tally) takings() []taking {
 
 // gather makes what others had counted one with what this change counts.
 func (q *query) gather() {
-	if len(q.others.running)+len(q.others.lanes) == 0 {
+	if q.others.running == nil && q.others.lanes == nil {
 		return
 	}
 	q.tally.add(q.others)
-	q.others.clear()
+	q.others = tally{}
 	q.changes++
 }
 
-// countLanes writes what was gathered of lanes.
+// Transactions lock what they count in in one order, so that none waits for another that waits for it: projects, whose
+// lanes close and open with them, then lanes, organizations and classes.
+
+// countLanes writes what was gathered of projects and lanes.
 func (q *query) countLanes() error {
 	q.gather()
+	if err := q.countIn("projects"); err != nil {
+		return err
+	}
 	for _, from := range q.tally.takings() {
 		text, args := q.tally.lanes[from].counting(from)
 		if err := q.later(false, text, args...); err != nil {
@@ -129,18 +127,26 @@ func (q *query) counts() error {
 	if err := q.countLanes(); err != nil {
 		return err
 	}
-	for _, c := range q.tally.counters() {
-		err := q.later(false, "update "+c.table+" set running = running + $2 where id = $1", c.id, q.tally.running[c])
+	if err := q.countIn("organizations"); err != nil {
+		return err
+	}
+	return q.countIn("resource_classes")
+}
+
+// countIn writes what was gathered of the counters of a table.
+func (q *query) countIn(table string) error {
+	for _, id := range q.tally.counters(table) {
+		err := q.later(false, "update "+table+" set running = running + $2 where id = $1", id, q.tally.running[table][id])
 		if err != nil {
 			return err
 		}
 	}
-	clear(q.tally.running)
+	clear(q.tally.running[table])
 	return nil
 }
 
-// settle has the next statement see what was counted. PostgreSQL holds the rows that everybody counts in only at the end:
-// whoever goes by them adds what was gathered.
+// settle has the next statement see what was counted. PostgreSQL holds the rows that everybody counts in, those of
+// organizations and classes, only at the end: whoever goes by them adds what was gathered.
 func (q *query) settle() error {
 	if q.postgres != nil {
 		return q.countLanes()
@@ -153,10 +159,8 @@ func (q *query) settle() error {
 func (q *query) running(table, alias string, mark func(any) string) string {
 	q.gather()
 	var more strings.Builder
-	for _, c := range q.tally.counters() {
-		if c.table == table {
-			more.WriteString(" when " + mark(c.id) + " then cast(" + mark(q.tally.running[c]) + " as bigint)")
-		}
+	for _, id := range q.tally.counters(table) {
+		more.WriteString(" when " + mark(id) + " then cast(" + mark(q.tally.running[table][id]) + " as bigint)")
 	}
 	if more.Len() == 0 {
 		return alias + ".running"

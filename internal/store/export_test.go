@@ -15,14 +15,16 @@ func (s *Store) Outage() bool {
 	return away
 }
 
-// ClaimTexts are the queries of a claim: which lanes are next, and, of the lane with an id, the first tasks.
+// ClaimTexts are the queries of a claim: which lanes are next, of the lane with an id the first tasks, and which lanes are
+// the best of each kind.
 func ClaimTexts(postgres bool, lane string, classes, capabilities []string, most int) (texts []string, args [][]any) {
 	q := &query{shapes: shapes{}}
 	if postgres {
 		q.postgres = &postgresSession{}
 	}
-	lanes, asked := view{q}.lanesText(classes, capabilities, most)
-	return []string{lanes, q.headsText(postgres)}, [][]any{asked, {lane, most}}
+	first, asked := view{q}.lanesText(firstLanes, classes, capabilities, most)
+	kinds, askedOfKinds := view{q}.lanesText(lanesOfKinds, classes, capabilities, most)
+	return []string{first, q.headsText(postgres), kinds}, [][]any{asked, {lane, most}, askedOfKinds}
 }
 
 // RunnerAttemptsText is how the attempts of a runner are found.

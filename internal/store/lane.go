@@ -12,7 +12,8 @@ import (
 
 // Lanes are what a claim looks at instead of the tasks. A main lane stands for its project in a class: the index
 // lanes_next has those that wait in the order of their turns, so that the best is found without looking at all. Behind
-// it are the side lanes of the project's groups, those of full groups closed, in the order of their first tasks.
+// it are the side lanes of the project's groups, those of full groups closed, in the order of their first tasks. A main
+// lane is closed while its project is at its limit: triggers of the project's row see to that, whoever counts in it.
 
 func (t tx) Lane(_ context.Context, key control.LaneKey) (lane control.LaneRow, err error) {
 	const find = `select * from lanes where class_id = $1 and project_id = $2 and concurrency_group = $3 and capabilities = $4`
@@ -59,17 +60,13 @@ func (t tx) mainLane(lane *control.LaneRow, key control.LaneKey) error {
 const sideWaits = `exists (select 1 from lanes s where s.main_id = lanes.id and s.group_id <> '' and s.queued > 0 and not s.closed)`
 
 // countLane counts a task in the main lane that it lies in.
-func (t tx) countLane(task control.TaskRow, queued, running int) (err error) {
-	switch {
-	case running != 0:
+func (t tx) countLane(task control.TaskRow, queued, running int) {
+	if running != 0 {
 		t.turn(task, queued, running)
-	case queued > 0:
-		from := taking{class: task.ClassID, project: task.ProjectID, kind: queuing, lane: task.LaneID}
-		t.tally.take(from, taken{queued: queued})
-	case queued < 0:
-		err = t.later(false, `update lanes set queued = queued + $2, waits = queued + $2 > 0 or `+sideWaits+` where id = $1`, task.LaneID, queued)
+		return
 	}
-	return err
+	from := taking{class: task.ClassID, project: task.ProjectID, kind: queuing, lane: task.LaneID}
+	t.tally.take(from, taken{queued: queued})
 }
 
 // turn has what a project runs counted in each of its main lanes in the class. One of them may be the task's own.
@@ -91,7 +88,10 @@ func (n taken) counting(from taking) (text string, args []any) {
 	args = []any{from.class, from.project, n.running, from.lane, n.queued}
 	switch from.kind {
 	case queuing:
-		return `update lanes set queued = queued + $2, waits = true, idle_since = 0 where id = $1`, []any{from.lane, n.queued}
+		if n.queued > 0 {
+			return `update lanes set queued = queued + $2, waits = true, idle_since = 0 where id = $1`, []any{from.lane, n.queued}
+		}
+		return `update lanes set queued = queued + $2, waits = queued + $2 > 0 or ` + sideWaits + ` where id = $1`, []any{from.lane, n.queued}
 	case ending:
 		return counts + ` waits = waits or id = $4 and queued + $5 > 0` + where, args
 	}
@@ -102,6 +102,9 @@ func (n taken) counting(from taking) (text string, args []any) {
 // countGroup counts a task of a group: its side lane, its project's turns, the group, and which of the group's lanes
 // may be claimed from.
 func (t tx) countGroup(task control.TaskRow, queued, running int) error {
+	if err := t.countIn("projects"); err != nil { // before any lane is locked
+		return err
+	}
 	head := `head`
 	switch {
 	case queued > 0:

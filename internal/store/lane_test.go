@@ -285,7 +285,7 @@ func lanesAreTrue(t *testing.T, s control.Store) {
 		w := newTown(t, s)
 		f := &fickle{t: t, w: w, random: rand.New(rand.NewPCG(seed, 7)), lanes: map[string]bool{}}
 		f.classes = []string{w.class.ID, w.classIn(t).ID}
-		f.projects = []control.ProjectRow{w.project, w.projectIn(t, func(p *control.ProjectRow) { p.Weight = 3 })}
+		f.projects = []control.ProjectRow{w.project, w.projectIn(t, func(p *control.ProjectRow) { p.Weight, p.TaskLimit = 3, 2 })}
 		for _, p := range f.projects {
 			for range 2 {
 				f.groups = append(f.groups, w.groupIn(t, p.ID, 1+f.random.IntN(2)))
@@ -317,7 +317,10 @@ type fickle struct {
 
 func (f *fickle) act() {
 	t, ctx := f.t, f.t.Context()
-	switch n := f.random.IntN(10); {
+	switch n := f.random.IntN(11); {
+	case n == 10: // a limit changes
+		project := control.ProjectRow{ID: f.projects[f.random.IntN(2)].ID, TaskLimit: f.random.IntN(5)}
+		write(t, f.w.s, func(tx control.Tx) error { return tx.Update(ctx, &project, "task_limit") })
 	case n < 4:
 		group := control.GroupRow{ProjectID: f.projects[f.random.IntN(len(f.projects))].ID}
 		if f.random.IntN(3) > 0 {
@@ -404,6 +407,9 @@ func (f *fickle) audit() {
 		if expected.Queued > 0 && !expected.Closed {
 			open[got.MainID] = true
 		}
+		if got.GroupID == "" {
+			expected.Closed = f.projectIsFull(got.ProjectID, tasks)
+		}
 		if got != expected {
 			t.Errorf("a lane is\n%+v, by its tasks\n%+v", got, expected)
 		}
@@ -440,6 +446,23 @@ func (f *fickle) full(group string, tasks []control.TaskView) bool {
 		f.t.Errorf("of group %+v %d run", row, running)
 	}
 	return running >= row.TaskLimit
+}
+
+// projectIsFull says whether a project's limit is reached, and holds its counter to its tasks.
+func (f *fickle) projectIsFull(project string, tasks []control.TaskView) bool {
+	row := read(f.t, f.w.s, func(v control.View) (row control.ProjectRow, err error) {
+		return row, v.Get(f.t.Context(), &row, project)
+	})
+	running := 0
+	for _, task := range tasks {
+		if task.ProjectID == project && task.State == remuda.Running {
+			running++
+		}
+	}
+	if row.Running != running {
+		f.t.Errorf("of project %+v %d run", row, running)
+	}
+	return row.TaskLimit > 0 && running >= row.TaskLimit
 }
 
 func runnersAreCounted(t *testing.T, s control.Store) {

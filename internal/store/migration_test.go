@@ -67,3 +67,58 @@ func TestJobsOfBeforeAreToldTheirGroups(t *testing.T) {
 		}
 	}
 }
+
+// The lanes of before learn their organization, and which of them are closed.
+func TestLanesOfBeforeAreToldWhatTheirProjectsAre(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			text, err := os.ReadFile("migration/" + d.name + "/0016_full_projects.sql")
+			if err != nil {
+				t.Fatal(err)
+			}
+			updates := regexp.MustCompile(`(?ms)^UPDATE lanes[^;]*;`).FindAllString(string(text), -1)
+			if len(updates) == 0 {
+				t.Fatal("nothing is told them")
+			}
+			address := d.fresh(t)
+			s := d.opened(t, address)
+			w := newTown(t, s)
+			full := w.projectIn(t, func(p *control.ProjectRow) { p.TaskLimit = 1 })
+			group := w.groupIn(t, full.ID, 1)
+			closed := map[string]bool{w.queue(t, nil).LaneID: false}
+			for range 2 {
+				closed[w.queue(t, func(r *control.TaskRow) { r.ProjectID = full.ID }).LaneID] = true
+			}
+			if len(w.taken(t, w.class.ID)) != 2 {
+				t.Fatal("no project is full: this test sees nothing")
+			}
+			lane := read(t, s, func(v control.View) (control.TaskView, error) {
+				return v.TaskView(t.Context(), w.queueIn(t, group, nil))
+			}).LaneID
+			closed[lane] = false
+			d.run(t, address, append([]string{"update lanes set organization_id = '', closed = false where group_id = ''"}, updates...)...)
+			for id, expected := range closed {
+				row := read(t, s, func(v control.View) (row control.LaneRow, err error) { return row, v.Get(t.Context(), &row, id) })
+				if row.Closed != expected || row.OrganizationID != w.organization.ID {
+					t.Errorf("closed is to be %v: %+v", expected, row)
+				}
+			}
+		})
+	}
+}
+
+// run carries out statements beside the store.
+func (d database) run(t *testing.T, address string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		var err error
+		if d.name == "postgres" {
+			_, err = connected(t, address).Exec(t.Context(), text)
+		} else {
+			_, err = file(t, filepath.Join(address, "remuda.db")).ExecContext(t.Context(), text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -26,10 +26,19 @@ func TestAClaimInPostgreSQLLooksAtFewPages(t *testing.T) {
 		"behind a project's limit": func(f *filler) {
 			f.tasks(f.lane(f.project(1)), many, "queued")
 		},
-		"of 100 projects at their limit": func(f *filler) {
-			for range 100 {
-				f.tasks(f.lane(f.project(1)), many/100, "queued")
+		"of 1000 projects at their limit": func(f *filler) {
+			for range 1000 {
+				f.tasks(f.lane(f.project(1)), many/1000, "queued")
 			}
+		},
+		"of an organization at its limit": func(f *filler) {
+			full := newTown(f.t, f.w.s)
+			f.w.open(f.t)
+			f.do("update organizations set task_limit = 1, running = 1 where id = $1", full.organization.ID)
+			for range 1000 {
+				f.tasks(f.lane(full.projectIn(f.t, func(*control.ProjectRow) {}).ID), many/1000, "queued")
+			}
+			f.do("update lanes set level = 5 where project_id = $1", f.w.project.ID) // its turn comes last
 		},
 		"in 1000 projects": func(f *filler) {
 			for range 1000 {
@@ -110,18 +119,29 @@ func (f *filler) claimed(most int, capabilities []string) (pages int, took time.
 	f.t.Helper()
 	classes := []string{f.w.class.ID}
 	texts, args := store.ClaimTexts(true, "", classes, capabilities, most)
-	rows, err := f.conn.Query(f.t.Context(), "select id from ("+texts[0]+") x limit 1", args[0]...)
-	if err != nil {
-		f.t.Fatal(err)
+	lane := ""
+	for _, lanes := range []int{0, 2} { // the first of all; the best of each kind, where those may not run
+		rows, err := f.conn.Query(f.t.Context(), "select id from ("+texts[lanes]+") x limit 1", args[lanes]...)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		lookedAt, lasted := f.explained(texts[lanes], args[lanes])
+		pages, took = pages+lookedAt, took+lasted
+		if len(found) > 0 {
+			lane = found[0]
+			break
+		}
 	}
-	lane, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[string])
-	if err != nil {
-		f.t.Fatal(err)
+	if lane == "" {
+		f.t.Fatal("the claim found nothing")
 	}
 	_, args = store.ClaimTexts(true, lane, classes, capabilities, most)
-	ofLanes, lanesTook := f.explained(texts[0], args[0])
-	ofHeads, headsTook := f.explained(texts[1], args[1])
-	return ofLanes + ofHeads, lanesTook + headsTook
+	lookedAt, lasted := f.explained(texts[1], args[1])
+	return pages + lookedAt, took + lasted
 }
 
 // explained is what one query costs.
@@ -140,7 +160,6 @@ func (f *filler) explained(asked string, args []any) (pages int, took time.Durat
 	}
 	var plans []struct {
 		Plan struct {
-			Rows int `json:"Actual Rows"`
 			Hit  int `json:"Shared Hit Blocks"`
 			Read int `json:"Shared Read Blocks"`
 		}
@@ -148,9 +167,6 @@ func (f *filler) explained(asked string, args []any) (pages int, took time.Durat
 	}
 	if err := json.Unmarshal([]byte(text), &plans); err != nil {
 		f.t.Fatal(err)
-	}
-	if plans[0].Plan.Rows == 0 {
-		f.t.Errorf("the claim found nothing: %s", text)
 	}
 	if testing.Verbose() && os.Getenv("REMUDA_TEST_PLANS") != "" {
 		fmt.Println(text)

@@ -73,7 +73,7 @@ func full(t *testing.T, s control.Store) []control.Row {
 		&control.GroupRow{ID: newID(), ProjectID: w.project.ID, Name: "g", TaskLimit: 1, Running: 2},
 		&control.LaneRow{
 			ID: newID(), ClassID: w.class.ID, ProjectID: w.project.ID, Group: "g", Queued: 1, Running: 2, Capabilities: " docker ", GroupID: "g", MainID: "m",
-			Head: 3, Closed: true, ProjectRunning: 4, Weight: 5, Level: 6, Turns: 7, TurnAt: 8, Waits: true, IdleSince: 9,
+			Head: 3, Closed: true, ProjectRunning: 4, Weight: 5, Level: 6, Turns: 7, TurnAt: 8, Waits: true, IdleSince: 9, OrganizationID: w.organization.ID,
 		},
 		&task, &attempt,
 	}

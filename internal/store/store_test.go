@@ -45,7 +45,7 @@ type fact struct {
 }
 
 func TestStore(t *testing.T) {
-	facts := [][]fact{rowFacts(), listFacts(), absentFacts(), eventFacts(), poolFacts(), taskListFacts(), transitionFacts(), claimFacts(), laneFacts(), timeFacts(), scalingFacts(), outputFacts(), outputLimitFacts(), retentionFacts(), idleFacts()}
+	facts := [][]fact{rowFacts(), listFacts(), absentFacts(), eventFacts(), poolFacts(), taskListFacts(), transitionFacts(), claimFacts(), laneFacts(), closedFacts(), timeFacts(), scalingFacts(), outputFacts(), outputLimitFacts(), retentionFacts(), idleFacts()}
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
 			s := d.opened(t, d.fresh(t))

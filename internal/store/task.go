@@ -120,17 +120,17 @@ const claimedTask = `select ` + endable + `, a.id as claim_id, a.runner_id as cl
 
 func (v view) Waiting(_ context.Context, organization string) (rows []control.LaneKey, err error) {
 	var c conditions
-	c.where("p.organization_id = $?", organization)
-	c.parts = append(c.parts, "l.waits")
-	return rows, v.all(&rows, `select distinct l.class_id, l.capabilities from lanes l join projects p on p.id = l.project_id`+c.clause(), c.args...)
+	c.where("l.organization_id = $?", organization)
+	c.parts = append(c.parts, "l.waits", "not l.closed")
+	return rows, v.all(&rows, `select distinct l.class_id, l.capabilities from lanes l`+c.clause(), c.args...)
 }
 
 func (v view) Ahead(_ context.Context, t control.TaskRow, most int) (ahead control.Ahead, err error) {
 	return ahead, v.one(&ahead, `select
 		(select count(*) from (select 1 as one from lanes l join queued_tasks q on q.lane_id = l.id
-			where l.class_id = $1 and l.project_id = $6 and l.queued > 0 and (not l.closed or l.id = $4)
+			where l.class_id = $1 and l.project_id = $6 and l.queued > 0 and (l.group_id = '' or not l.closed or l.id = $4)
 				and (q.rank < $2 or q.rank = $2 and q.id < $3) limit cast($5 as bigint)) x) as tasks,
-		(select count(distinct w.project_id) from lanes w where w.class_id = $1 and w.waits and w.project_id <> $6) as projects`,
+		(select count(distinct w.project_id) from lanes w where w.class_id = $1 and w.waits and not w.closed and w.project_id <> $6) as projects`,
 		t.ClassID, t.Rank, t.ID, t.LaneID, most, t.ProjectID)
 }
 

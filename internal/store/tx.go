@@ -42,26 +42,21 @@ func (t tx) Count(_ context.Context, task control.TaskRow, queued, running int) 
 	if queued == 0 && running == 0 {
 		return nil
 	}
-	count := t.countLane
-	if task.GroupID != "" {
-		count = t.countGroup
-	}
 	if task.GroupID != "" || queued < 0 {
 		if t.accompanied {
 			return errApart // it locks lanes before the end
 		}
 		t.claiming() // it changes, or goes by, what lies in several lanes
 	}
-	if err := count(task, queued, running); err != nil || running == 0 {
-		return err
+	if running != 0 {
+		t.tally.count("projects", task.ProjectID, running)
+		t.tally.count("organizations", task.OrganizationID, running)
+		t.tally.count("resource_classes", task.ClassID, running)
 	}
-	for _, c := range [...]counter{
-		{"organizations", task.OrganizationID},
-		{"projects", task.ProjectID},
-		{"resource_classes", task.ClassID},
-	} {
-		t.tally.count(c, running)
+	if task.GroupID != "" {
+		return t.countGroup(task, queued, running)
 	}
+	t.countLane(task, queued, running)
 	return nil
 }
 
