@@ -18,15 +18,7 @@ type delivery struct {
 
 // deliver makes claims what the runner gets, their secrets sealed to its key. A claim whose secrets cannot be read is
 // ended: delivered again and again, it would keep the runner from all others.
-func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []AttemptView) ([]remuda.Claim, error) {
-	if len(attempts) == 0 {
-		return nil, nil
-	}
-	deliveries, err := p.deliveries(ctx, runner.ID, attempts)
-	if err != nil {
-		return nil, fmt.Errorf("deliver claims: %w", err)
-	}
-	claims := make([]remuda.Claim, 0, len(attempts))
+func (p *Plane) deliver(ctx context.Context, runner RunnerRow, deliveries []delivery) (claims []remuda.Claim, err error) {
 	size := 0
 	secrets := map[string]map[string]string{} // by job
 	for _, d := range deliveries {
@@ -56,34 +48,33 @@ func (p *Plane) deliver(ctx context.Context, runner RunnerRow, attempts []Attemp
 }
 
 // deliveries finds what belongs to these attempts. One that has ended meanwhile is not delivered any more.
-func (p *Plane) deliveries(ctx context.Context, runner string, attempts []AttemptView) ([]delivery, error) {
-	found := make([]delivery, 0, len(attempts))
+func deliveries(ctx context.Context, v View, runner string, attempts []AttemptView) (found []delivery, err error) {
+	if len(attempts) == 0 {
+		return nil, nil
+	}
+	tasks, err := v.Deliverable(ctx, runner)
+	if err != nil {
+		return nil, fmt.Errorf("deliver claims: %w", err)
+	}
+	of := make(map[string]TaskView, len(tasks))
+	for _, task := range tasks {
+		of[task.AttemptID] = task
+	}
 	jobs := map[string]*JobRow{}
-	err := p.store.Read(ctx, func(v View) error {
-		tasks, err := v.Deliverable(ctx, runner)
-		if err != nil {
-			return err
+	for _, attempt := range attempts {
+		task, live := of[attempt.ID]
+		if !live {
+			continue
 		}
-		of := make(map[string]TaskView, len(tasks))
-		for _, task := range tasks {
-			of[task.AttemptID] = task
-		}
-		for _, attempt := range attempts {
-			task, live := of[attempt.ID]
-			if !live {
-				continue
+		if jobs[task.JobID] == nil {
+			jobs[task.JobID] = &JobRow{}
+			if err := v.Get(ctx, jobs[task.JobID], task.JobID); err != nil {
+				return nil, fmt.Errorf("deliver claims: %w", err)
 			}
-			if jobs[task.JobID] == nil {
-				jobs[task.JobID] = &JobRow{}
-				if err := v.Get(ctx, jobs[task.JobID], task.JobID); err != nil {
-					return err
-				}
-			}
-			found = append(found, delivery{attempt, task, jobs[task.JobID]})
 		}
-		return nil
-	})
-	return found, err
+		found = append(found, delivery{attempt, task, jobs[task.JobID]})
+	}
+	return found, nil
 }
 
 func (p *Plane) wordsOfClaim(d delivery, sealed []byte) remuda.Claim {

@@ -167,7 +167,15 @@ func (d RunnerDoor) ClaimOne(ctx context.Context) (*remuda.Claim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim for runner %s: %w", d.id, err)
 	}
-	claims, err := d.p.deliver(ctx, row, given)
+	var found []delivery
+	err = d.p.store.Read(ctx, func(v View) (err error) {
+		found, err = deliveries(ctx, v, row.ID, given)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	claims, err := d.p.deliver(ctx, row, found)
 	if err != nil || len(claims) == 0 {
 		return nil, err
 	}

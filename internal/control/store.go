@@ -34,8 +34,11 @@ const (
 	// TaskView or Attempt stays as it was read until it is durable, and configuration stays as it is altogether; other reads
 	// may be old when it writes. Rows are locked in the order runner, task, attempt.
 	Beside
-	// Claiming is Beside, and no other claim is decided between Claimable and the end.
+	// Claiming is Beside, and no other claim is decided between Claimable and the end. Claimable keeps nobody waiting when
+	// there is nothing, and so looks twice when there is something.
 	Claiming
+	// Taking is Claiming for whoever knows of a task, and so need not look twice.
+	Taking
 )
 
 // AllTopics stands for every topic, after wake-ups may have been lost.

@@ -217,9 +217,9 @@ func (d RunnerDoor) look(ctx context.Context, s remuda.Sync) (seen sight, err er
 	return d.claim(ctx, s)
 }
 
-// claim sees the runner again, and claims for it what it may take, if there is anything.
+// claim sees the runner again, and claims for it what it may take, if there is still anything.
 func (d RunnerDoor) claim(ctx context.Context, s remuda.Sync) (seen sight, err error) {
-	err = d.p.writeIn(ctx, Claiming, "runner "+d.id, func(t *transition) error {
+	err = d.p.writeIn(ctx, Taking, "runner "+d.id, func(t *transition) error {
 		if seen, err = d.see(ctx, t, s); err != nil {
 			return err
 		}
@@ -286,11 +286,21 @@ func (d RunnerDoor) answer(ctx context.Context, s remuda.Sync, seen sight) (remu
 		}
 	}
 	ended := slices.DeleteFunc(slices.Clone(s.Holding), func(id string) bool { return live[id] })
-	var err error
-	if answer.Lost, err = d.lost(ctx, ended); err != nil {
+	if len(ended)+len(unknown) == 0 {
+		return answer, nil
+	}
+	var found []delivery
+	err := d.p.store.Read(ctx, func(v View) (err error) {
+		if answer.Lost, err = d.lost(ctx, v, ended); err != nil {
+			return err
+		}
+		found, err = deliveries(ctx, v, d.id, unknown)
+		return err
+	})
+	if err != nil {
 		return answer, err
 	}
-	answer.Claims, err = d.p.deliver(ctx, seen.runner, unknown)
+	answer.Claims, err = d.p.deliver(ctx, seen.runner, found)
 	return answer, err
 }
 
@@ -316,26 +326,19 @@ func unsigned(live []AttemptView, holding []string, now Micros) (claims []string
 
 // lost finds those claims, of some that are not live, that are not the runner's any more. One that it ended itself
 // meanwhile is no news to it.
-func (d RunnerDoor) lost(ctx context.Context, claims []string) (lost []string, err error) {
-	if len(claims) == 0 {
-		return nil, nil
-	}
-	err = d.p.store.Read(ctx, func(v View) error {
-		lost = nil
-		for _, claim := range claims {
-			attempt, err := v.Attempt(ctx, claim)
-			switch {
-			case errors.Is(err, remuda.NotFound):
-			case err != nil:
-				return fmt.Errorf("look up claim %s: %w", claim, err)
-			case attempt.State != remuda.AttemptLost && attempt.RunnerID == d.id:
-				continue
-			}
-			lost = append(lost, claim)
+func (d RunnerDoor) lost(ctx context.Context, v View, claims []string) (lost []string, err error) {
+	for _, claim := range claims {
+		attempt, err := v.Attempt(ctx, claim)
+		switch {
+		case errors.Is(err, remuda.NotFound):
+		case err != nil:
+			return nil, fmt.Errorf("look up claim %s: %w", claim, err)
+		case attempt.State != remuda.AttemptLost && attempt.RunnerID == d.id:
+			continue
 		}
-		return nil
-	})
-	return lost, err
+		lost = append(lost, claim)
+	}
+	return lost, nil
 }
 
 // lease gives a queued task to a runner as a new attempt.

@@ -44,11 +44,11 @@ func (v view) Claimable(_ context.Context, classes, capabilities []string, most 
 	return rows, nil
 }
 
-// nextLanes are the lanes whose turns come next. Whoever finds none keeps nobody waiting, unless tasks are being claimed
-// all the time; who finds some decides about them alone.
+// nextLanes are the lanes whose turns come next. Whoever finds none keeps nobody waiting, unless it knows that there are
+// some or tasks are being claimed all the time; who finds some decides about them alone.
 func (v view) nextLanes(classes, capabilities []string, most int) ([]control.LaneTurn, error) {
 	if s := v.postgres; s != nil && s.locks && !s.claims {
-		if !s.store.isClaiming() {
+		if !s.knows && !s.store.isClaiming() {
 			if lanes, err := v.openLanes(classes, capabilities, most); err != nil || len(lanes) == 0 {
 				return nil, err
 			}

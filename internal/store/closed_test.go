@@ -250,7 +250,7 @@ func (f *fullProjects) work(class string) {
 
 func (f *fullProjects) claim(class string) (task control.TaskRow, err error) {
 	town := *f.w // its clock is its own
-	err = f.w.s.Write(f.t.Context(), control.Claiming, func(tx control.Tx) (err error) {
+	err = f.w.s.Write(f.t.Context(), control.Taking, func(tx control.Tx) (err error) {
 		task, _, err = town.takeWith(f.t.Context(), tx, []string{"docker"}, class)
 		return err
 	})

@@ -178,7 +178,7 @@ func (p *postgres) try(ctx context.Context, scope control.Scope, change func(*qu
 
 // transact runs a transition in a transaction. Once it is under way it is carried out whole, whatever becomes of ctx.
 func (p *postgres) transact(ctx context.Context, scope control.Scope, change func(*query) error) (changed bool, err error) {
-	if scope == control.Claiming {
+	if scope == control.Claiming || scope == control.Taking {
 		select {
 		case p.claimers <- struct{}{}:
 			defer func() { <-p.claimers }()
@@ -196,12 +196,12 @@ func (p *postgres) transact(ctx context.Context, scope control.Scope, change fun
 	known := p.known.Get().(*postgresKnown)
 	defer p.known.Put(known)
 	beside := scope != control.Alone
-	s := &postgresSession{store: p, conn: conn.Conn(), ctx: within, known: known, defers: beside, locks: beside}
+	s := &postgresSession{store: p, conn: conn.Conn(), ctx: within, known: known, defers: beside, locks: beside, knows: scope == control.Taking}
 	s.add(0, "begin", nil)
 	switch scope {
 	case control.Alone:
 		s.add(0, "select pg_advisory_xact_lock($1)", []any{int64(lockHouse)})
-	case control.Beside, control.Claiming:
+	case control.Beside, control.Claiming, control.Taking:
 		s.add(0, "select pg_advisory_xact_lock_shared($1)", []any{int64(lockHouse)})
 	}
 	q := &query{ctx: within, session: s, shapes: known.shapes, postgres: s}

@@ -27,6 +27,7 @@ type postgresSession struct {
 	defers  bool    // what can wait for its answer waits
 	locks   bool    // what is read in order to change it is locked
 	claims  bool    // no other claim is decided until the end
+	knows   bool    // there is something to claim
 	events  int64   // written so far
 	shown   int64   // the newest event that was read
 	changed bool    // something is to be made durable
