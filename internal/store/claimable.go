@@ -58,16 +58,26 @@ func (v view) nextLanes(classes, capabilities []string, most int) ([]control.Lan
 	return v.openLanes(classes, capabilities, most)
 }
 
-// openLanes are those from which a task could be claimed. Where none of the first is, such as those of an organization at
-// its limit, it is the best of each kind: one task of each can be told to be next, not more.
+// openLanes are those of each class from which a task could be claimed, so many at most. Where none of the first of a class
+// is, such as those of an organization at its limit, it is the best of each kind: one task of each can be told to be next,
+// not more.
 func (v view) openLanes(classes, capabilities []string, most int) (lanes []control.LaneTurn, err error) {
-	for _, lanesOfClass := range []string{firstLanes, lanesOfKinds} {
-		text, args := v.lanesText(lanesOfClass, classes, capabilities, most)
-		if err := v.rows(&lanes, text, args...); err != nil || len(lanes) > 0 {
-			return lanes, err
-		}
+	text, args := v.lanesText(firstLanes, classes, capabilities, most)
+	if err := v.rows(&lanes, text, args...); err != nil {
+		return nil, err
 	}
-	return nil, nil
+	rest := slices.DeleteFunc(slices.Clone(classes), func(class string) bool {
+		return slices.ContainsFunc(lanes, func(l control.LaneTurn) bool { return l.ClassID == class })
+	})
+	if len(rest) == 0 {
+		return lanes, nil
+	}
+	var best []control.LaneTurn
+	text, args = v.lanesText(lanesOfKinds, rest, capabilities, most)
+	if err := v.rows(&best, text, args...); err != nil {
+		return nil, err
+	}
+	return append(lanes, best...), nil
 }
 
 // firsts adds the first tasks of the lanes whose turns come. Lanes that have none but what someone else is changing are
@@ -155,8 +165,7 @@ func (v view) lanesText(lanesOfClass string, classes, capabilities []string, mos
 		o.task_limit as organization_limit, ` + organization + ` as organization_running,
 		c.task_limit as class_limit, ` + class + ` as class_running
 		from (` + strings.Join(best, " union all ") + `) b cross join projects p cross join organizations o cross join resource_classes c
-		where p.id = b.project_id and o.id = p.organization_id and c.id = b.class_id
-		order by b.level, b.turn_at, b.id limit ` + limit, args
+		where p.id = b.project_id and o.id = p.organization_id and c.id = b.class_id`, args
 }
 
 // The lanes of one class, in a form that holds SQLite to one way, whatever it knows of the tables: the lanes come alone, so

@@ -16,6 +16,7 @@ func closedFacts() []fact {
 		{"lanes are closed while their project is at its limit, in every class", lanesCloseWithTheirProject},
 		{"what may not run hides nothing behind it", nothingIsHidden},
 		{"of each kind behind what may not run one task is claimed at once", kindsAreClaimedFairly},
+		{"what may not run in one class keeps nothing back for the work of another", classesAreAlike},
 	}
 }
 
@@ -161,6 +162,20 @@ func kindsAreClaimedFairly(t *testing.T, s control.Store) {
 	if len(found) != 3 || !got[ones[0]] || !got[twos[0]] || !got[dockers[0]] {
 		t.Errorf("claimed are %v, want the first of each kind: %s, %s and %s", got, ones[0], twos[0], dockers[0])
 	}
+}
+
+func classesAreAlike(t *testing.T, s control.Store) {
+	host, other := newTown(t, s), newTown(t, s)
+	host.open(t)
+	busy := host.classIn(t)
+	host.first(t, host.class.ID, func(r *control.TaskRow) { r.Capabilities = " gpu " }, anyProject)
+	behind := other.last(t, host.class.ID, 2, asItIs)
+	later := host.last(t, busy.ID, 2, asItIs)
+	lane := host.lane(t, later[0])
+	lane.TurnAt = 1 << 51
+	write(t, s, func(tx control.Tx) error { return tx.Update(t.Context(), &lane, "turn_at") })
+	// Each lane that is claimed from has a turn less, and so a level more.
+	want(t, "claimed", host.taken(t, busy.ID, host.class.ID), behind[0], later[0], behind[1], later[1])
 }
 
 // Projects are at their limits all the time, in classes that others claim from at the same time: their lanes close and open
