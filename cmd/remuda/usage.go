@@ -57,6 +57,9 @@ func perhaps(prefix, word string, known []string) string {
 // flagError says in our words what is wrong with a flag.
 func flagError(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && c.HasAvailableSubCommands() && c.Flags().NArg() > 0 {
+		return noWord(c, c.Flags().Args()) // whose flag it would be
+	}
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
 		var known []string
 		c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
