@@ -106,7 +106,7 @@ const smallBody = 16 << 10
 // atHand reads a small body, so that it can be sent with its head: one that is still to come is sent after it, and costs
 // either side a call more.
 func atHand(r *http.Request) error {
-	if r.ContentLength <= 0 || r.ContentLength > smallBody {
+	if !isSmall(r) {
 		return nil
 	}
 	data := make([]byte, r.ContentLength)
@@ -116,6 +116,8 @@ func atHand(r *http.Request) error {
 	r.Body = io.NopCloser(bytes.NewReader(data)) // by which the transport knows that all of it is there
 	return nil
 }
+
+func isSmall(r *http.Request) bool { return 0 < r.ContentLength && r.ContentLength <= smallBody }
 
 // route is where a request may go, or nothing.
 func (t *Task) route(r *http.Request) string {
@@ -165,6 +167,9 @@ func (t *Task) forwarder() *httputil.ReverseProxy {
 			if err == nil {
 				out.RawQuery = query.Encode()
 				p.Out.URL = out
+			}
+			if isSmall(p.In) {
+				p.Out.Body = p.In.Body // as it is; the proxy wraps it, and then the transport does not know that all is there
 			}
 			p.Out.Host = ""
 			p.Out.Header = http.Header{"User-Agent": {t.door.client.userAgent}, "Accept": {"application/json"}}
