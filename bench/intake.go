@@ -178,7 +178,8 @@ func flood(ctx context.Context, writing []writer, chunks [][]byte, size int64) (
 					return fmt.Errorf("%d bytes are held, not %d", state.Length, at)
 				}
 			}
-			return w.runner.Finish(ctx, w.claim, remuda.Result{State: remuda.Succeeded})
+			_, err := w.runner.Finish(ctx, w.claim, remuda.Result{State: remuda.Succeeded}, false)
+			return err
 		})
 	}
 	return int64(len(writing)) * ((size + 1<<20 - 1) >> 20 << 20), group.Wait()

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/remuda-dev/remuda"
-	"github.com/remuda-dev/remuda/client"
 	"github.com/remuda-dev/remuda/internal/seal"
 )
 
@@ -94,7 +93,7 @@ func (s *site) waitEmpty(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(20 * time.Millisecond): // asking is work for the control plane, too
+		case <-time.After(max(20, time.Duration(2*(class.Queued+class.Running))) * time.Millisecond): // asking is work, too
 		}
 	}
 }
@@ -193,31 +192,33 @@ func (s *site) hollow(ctx context.Context, token string, finished func(remuda.Cl
 	}
 	runner := s.client.Runner(registered.ID, registered.Token)
 	holding := &held{ids: map[string]bool{}}
+	claims := make(chan remuda.Claim, 256) // more than it can hold
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(17)
+	for range 64 {
+		group.Go(func() error {
+			for {
+				select {
+				case claim := <-claims:
+					next, err := runner.Finish(ctx, claim.ID, remuda.Result{State: remuda.Succeeded}, true)
+					if err != nil {
+						return err
+					}
+					holding.take(next, claims)
+					holding.remove(claim.ID)
+					finished(claim)
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		})
+	}
 	for {
 		answer, err := runner.Sync(ctx, remuda.Sync{Holding: holding.list(), Ready: true})
 		if err != nil {
 			return errors.Join(err, group.Wait())
 		}
-		for _, claim := range answer.Claims {
-			if !holding.add(claim.ID) {
-				continue
-			}
-			group.Go(func() error {
-				if err := finish(ctx, runner, claim.ID); err != nil {
-					return err
-				}
-				holding.remove(claim.ID)
-				finished(claim)
-				return nil
-			})
-		}
+		holding.take(answer.Claims, claims)
 	}
-}
-
-func finish(ctx context.Context, runner *client.Runner, claim string) error {
-	return runner.Finish(ctx, claim, remuda.Result{State: remuda.Succeeded})
 }
 
 // held are the claims that a hollow runner has not finished.
@@ -236,14 +237,16 @@ func (h *held) list() []string {
 	return ids
 }
 
-func (h *held) add(id string) bool {
+// take passes on those claims that are new.
+func (h *held) take(claims []remuda.Claim, fresh chan<- remuda.Claim) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ids[id] {
-		return false
+	for _, claim := range claims {
+		if !h.ids[claim.ID] {
+			h.ids[claim.ID] = true
+			fresh <- claim
+		}
 	}
-	h.ids[id] = true
-	return true
 }
 
 func (h *held) remove(id string) {

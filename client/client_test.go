@@ -80,7 +80,7 @@ func TestAProblemBecomesTheErrorThatTheServerMeant(t *testing.T) {
 				}
 				answer(w, test.status, test.body)
 			})
-			err := c.Runner("r1", "secret").Finish(t.Context(), "c1", remuda.Result{State: remuda.Succeeded})
+			_, err := c.Runner("r1", "secret").Finish(t.Context(), "c1", remuda.Result{State: remuda.Succeeded}, false)
 			var got *remuda.Error
 			if !errors.As(err, &got) {
 				t.Fatalf("got %v, which is no *remuda.Error", err)

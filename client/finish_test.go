@@ -55,7 +55,7 @@ func TestEndsThatComeWhileOthersAreSaidGoInOneCall(t *testing.T) {
 	var saying sync.WaitGroup
 	say := func(ctx context.Context, claim string) {
 		saying.Go(func() {
-			err := runner.Finish(ctx, claim, remuda.Result{State: remuda.Succeeded})
+			_, err := runner.Finish(ctx, claim, remuda.Result{State: remuda.Succeeded}, false)
 			mu.Lock()
 			defer mu.Unlock()
 			outcomes[claim] = err
@@ -102,7 +102,7 @@ func TestEndsThatAreTooMuchForOneCallAreSaidEachByItself(t *testing.T) {
 	var saying sync.WaitGroup
 	for i, claim := range []string{"a", "b", "c", "d"} {
 		saying.Go(func() {
-			if err := runner.Finish(t.Context(), claim, remuda.Result{State: remuda.Succeeded}); err != nil {
+			if _, err := runner.Finish(t.Context(), claim, remuda.Result{State: remuda.Succeeded}, false); err != nil {
 				t.Error(err)
 			}
 		})
@@ -117,5 +117,59 @@ func TestEndsThatAreTooMuchForOneCallAreSaidEachByItself(t *testing.T) {
 	want := []string{"/api/v1/claims/a/finish", "/api/v1/claims/b/finish", "/api/v1/claims/c/finish", "/api/v1/claims/d/finish", "/api/v1/runners/r1/finish"}
 	if !slices.Equal(paths, want) {
 		t.Errorf("the calls were %v", paths)
+	}
+}
+
+func TestTheAnswerToEndsBringsWhatComesNextToWhoAskedForIt(t *testing.T) {
+	var mu sync.Mutex
+	var asked []int
+	open := make(chan struct{})
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Results []remuda.ClaimResult `json:"results"`
+			Next    int                  `json:"next"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		asked = append(asked, body.Next)
+		first := len(asked) == 1
+		mu.Unlock()
+		if first {
+			<-open
+		}
+		var came []string
+		for i := range body.Next {
+			came = append(came, `{"id": "after `+body.Results[i].Claim+`"}`)
+		}
+		answer(w, http.StatusOK, `{"refused": [], "claims": [`+strings.Join(came, ",")+`]}`)
+	})
+	runner := c.Runner("r1", "token")
+	var came []string
+	var saying sync.WaitGroup
+	say := func(claim string, next bool) {
+		saying.Go(func() {
+			claims, err := runner.Finish(t.Context(), claim, remuda.Result{State: remuda.Succeeded}, next)
+			if err != nil || len(claims) > 0 && !next {
+				t.Errorf("with the end of %s came %v, %v", claim, claims, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, one := range claims {
+				came = append(came, one.ID)
+			}
+		})
+	}
+	say("a", true)
+	until(t, func() bool { mu.Lock(); defer mu.Unlock(); return len(asked) == 1 })
+	say("b", true)
+	say("c", false)
+	say("d", true)
+	until(t, func() bool { return runner.Waiting() == 3 })
+	close(open)
+	saying.Wait()
+	if !slices.Equal(asked, []int{1, 2}) || len(came) != 3 {
+		t.Errorf("asked for %v, there came %v", asked, came)
 	}
 }

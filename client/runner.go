@@ -41,6 +41,8 @@ type Runner struct {
 type end struct {
 	ctx context.Context
 	remuda.ClaimResult
+	next bool            // the runner takes another task in its place
+	came *[]remuda.Claim // with the answer
 }
 
 // Tasks of a busy runner end faster than one call after the other says so: those that wait for a call go together.
@@ -66,15 +68,18 @@ func (r *Runner) Sync(ctx context.Context, s remuda.Sync) (remuda.SyncAnswer, er
 	return answer, err
 }
 
-// Finish says how a claim's task ended. Saying the same again is harmless.
-func (r *Runner) Finish(ctx context.Context, claimID string, result remuda.Result) error {
-	return r.ends.Do(ctx, end{ctx, remuda.ClaimResult{Claim: claimID, Result: result}})
+// Finish says how a claim's task ended. Saying the same again is harmless. With next, the runner takes another task in its
+// place: the answer may bring that, or several when the ends of several were said in one call. Whoever gets no answer syncs
+// anew to be given it.
+func (r *Runner) Finish(ctx context.Context, claimID string, result remuda.Result, next bool) (came []remuda.Claim, err error) {
+	err = r.ends.Do(ctx, end{ctx, remuda.ClaimResult{Claim: claimID, Result: result}, next, &came})
+	return came, err
 }
 
-// finish says several ends in one call, and each by itself if they are too much for one.
+// finish says ends in one call, and each by itself if they are too much for one.
 func (r *Runner) finish(ends []end) []error {
 	outcomes := make([]error, len(ends))
-	if len(ends) > 1 {
+	if len(ends) > 1 || ends[0].next {
 		err := r.finishAll(ends, outcomes)
 		if !errors.Is(err, remuda.TooLarge) {
 			for i := range outcomes {
@@ -93,14 +98,19 @@ func (r *Runner) finish(ends []end) []error {
 func (r *Runner) finishAll(ends []end, outcomes []error) error {
 	var said struct {
 		Results []remuda.ClaimResult `json:"results"`
+		Next    int                  `json:"next,omitempty"`
 	}
-	places := map[string]int{}
+	places, takes := map[string]int{}, 0
 	for i, one := range ends {
 		said.Results = append(said.Results, one.ClaimResult)
 		places[one.Claim] = i
+		if one.next {
+			said.Next, takes = said.Next+1, i
+		}
 	}
 	var answer struct {
 		Refused []remuda.Refused `json:"refused"`
+		Claims  []remuda.Claim   `json:"claims"`
 	}
 	err := r.door.do(ends[0].ctx, call{method: http.MethodPost, path: path("runners", r.id, "finish"), body: said}, &answer)
 	for _, refused := range answer.Refused {
@@ -108,6 +118,7 @@ func (r *Runner) finishAll(ends []end, outcomes []error) error {
 			outcomes[i] = remuda.Fail(refused.Kind, refused.Detail)
 		}
 	}
+	*ends[takes].came = answer.Claims
 	return err
 }
 

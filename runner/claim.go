@@ -27,8 +27,9 @@ const patienceForWord = 15 * time.Second
 type carriage struct {
 	*Runner
 	claim remuda.Claim
-	here  bool         // an earlier runner left something of it here
-	began *atomic.Bool // its agent asked for leave to begin
+	carry func(remuda.Claim) // starts another one on its way
+	here  bool               // an earlier runner left something of it here
+	began *atomic.Bool       // its agent asked for leave to begin
 	log   *slog.Logger
 }
 
@@ -44,9 +45,7 @@ func (c carriage) run(ctx context.Context) bool {
 		c.log.Info("ended, since the claim is not ours any more")
 	case err == nil:
 		c.log.Info("ended", "state", result.State, "reason", result.Reason)
-		if !c.say(ctx, "finish", func(ctx context.Context, p ControlPlane) error {
-			return p.Finish(ctx, c.claim.ID, result)
-		}) {
+		if !c.finish(ctx, result) {
 			return false
 		}
 	case ctx.Err() != nil && !Ends(ctx):
@@ -66,6 +65,26 @@ func (c carriage) run(ctx context.Context) bool {
 		c.log.Error("what is left of the claim cannot be removed", "error", err)
 	}
 	return true
+}
+
+// finish says how the task ended, and carries out what comes with the answer. After an answer that did not come the next
+// sync brings that.
+func (c carriage) finish(ctx context.Context, result remuda.Result) bool {
+	lost := false
+	return c.say(ctx, "finish", func(within context.Context, p ControlPlane) error {
+		next := (ctx.Err() == nil || Ends(ctx)) && c.takesNext()
+		came, err := p.Finish(within, c.claim.ID, result, next)
+		if err != nil {
+			lost = lost || next
+		}
+		if lost {
+			c.syncAnew()
+		}
+		for _, claim := range came {
+			c.carry(claim)
+		}
+		return err
+	})
 }
 
 // errUnstarted says why a claim was not even started.

@@ -12,8 +12,10 @@ import (
 type ControlPlane interface {
 	// Sync is held open by the control plane until there is anything to say.
 	Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnswer, error)
-	// Finish says how a claim's task ended. Repeated with the same result it answers as the first time.
-	Finish(ctx context.Context, claimID string, result remuda.Result) error
+	// Finish says how a claim's task ended. Repeated with the same result it answers as the first time. With next, the
+	// answer may bring what the runner is to carry out in its place, or in that of others that ended at the same time, as
+	// a sync would; should the answer be lost, the next sync brings it.
+	Finish(ctx context.Context, claimID string, result remuda.Result, next bool) ([]remuda.Claim, error)
 	// Return hands a claim back whose task could not be carried out.
 	Return(ctx context.Context, claimID string, why remuda.Return) error
 	// Goodbye says that the runner is gone for good.
@@ -57,7 +59,7 @@ type Work struct {
 // Speaker is a ControlPlane but for the type of its tasks, as clients have it that do not know this package.
 type Speaker[T TaskPlane] interface {
 	Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnswer, error)
-	Finish(ctx context.Context, claimID string, result remuda.Result) error
+	Finish(ctx context.Context, claimID string, result remuda.Result, next bool) ([]remuda.Claim, error)
 	Return(ctx context.Context, claimID string, why remuda.Return) error
 	Goodbye(ctx context.Context) error
 	Task(claimID, token string) T

@@ -40,6 +40,11 @@ type fakePlane struct {
 	loseNext  int                 // so many of the next answers with claims get lost on the road
 	repeat    bool                // each claim is delivered twice in one answer
 	finishErr func(try int) error // what Finish fails with
+	next      bool                // it answers Finish with the next claim
+	told      map[string]bool     // claims that it gave so since the last sync
+	forgets   bool                // its open sync does not know of those
+	wanted    []bool              // whether each Finish asked for one
+	loseWord  int                 // so many of the next answers to Finish get lost on the road
 	syncErr   func(try int) error // what Sync fails with
 }
 
@@ -99,7 +104,7 @@ func (p *fakePlane) lose(id string) { p.change(func() { delete(p.live, id) }) }
 
 func (p *fakePlane) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnswer, error) {
 	p.mu.Lock()
-	p.syncs = append(p.syncs, said)
+	p.syncs, p.told = append(p.syncs, said), map[string]bool{}
 	try := len(p.syncs)
 	deaf, fail := p.deafUntil > 0, p.syncErr
 	if deaf {
@@ -166,7 +171,7 @@ func (p *fakePlane) answer(said remuda.Sync) remuda.SyncAnswer {
 		}
 	}
 	for id, claim := range p.live {
-		if !slices.Contains(said.Holding, id) {
+		if !slices.Contains(said.Holding, id) && !p.told[id] {
 			claim.CancelRequested = p.cancels[id]
 			answer.Claims = append(answer.Claims, claim)
 		}
@@ -190,14 +195,17 @@ func (p *fakePlane) answer(said remuda.Sync) remuda.SyncAnswer {
 
 func (p *fakePlane) ended(id string) bool { return p.over[id] }
 
-func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result) error {
-	var err error
+func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result, next bool) (came []remuda.Claim, err error) {
 	p.change(func() {
+		p.wanted = append(p.wanted, next)
 		p.finished[id] = append(p.finished[id], result)
 		if p.finishErr != nil {
 			if err = p.finishErr(len(p.finished[id])); err != nil {
 				return
 			}
+		}
+		if p.over[id] && p.next {
+			return // and so nothing comes with it
 		}
 		if _, live := p.live[id]; !live {
 			err = remuda.Fail(remuda.Gone, "the claim has ended")
@@ -205,8 +213,17 @@ func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result) e
 		}
 		delete(p.live, id)
 		p.over[id] = true
+		if p.next && next && len(p.queue) > 0 {
+			came = p.queue[:1]
+			p.queue = p.queue[1:]
+			p.live[came[0].ID], p.told[came[0].ID] = came[0], !p.forgets
+		}
+		if p.loseWord > 0 {
+			p.loseWord--
+			came, err = nil, remuda.Fail(remuda.Unavailable, "the answer is lost")
+		}
 	})
-	return err
+	return came, err
 }
 
 func (p *fakePlane) Return(_ context.Context, id string, why remuda.Return) error {

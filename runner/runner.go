@@ -53,6 +53,7 @@ type Runner struct {
 	mu       sync.Mutex
 	plane    ControlPlane
 	held     map[string]*holding
+	unheard  int  // answers with claims that may have been lost
 	used     bool // it has had a claim; a single-task runner takes no other
 	life     string
 	known    bool // since it started, the control plane has registered or answered it
@@ -314,6 +315,33 @@ func (r *Runner) isCanceled() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.canceled
+}
+
+// takesNext is true while a task may come in the place of one that has ended.
+func (r *Runner) takesNext() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	running := 0
+	for _, h := range r.held {
+		if !h.ended {
+			running++
+		}
+	}
+	return !r.draining && r.config.Mode == Continuous && r.health.takes() && !r.health.probing && running < r.config.Slots
+}
+
+// syncAnew has the next sync bring what an answer that was lost may have brought.
+func (r *Runner) syncAnew() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unheard++
+	r.poke()
+}
+
+func (r *Runner) lostAnswers() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unheard
 }
 
 func (r *Runner) isDraining() bool {

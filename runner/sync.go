@@ -104,7 +104,7 @@ func (s *syncing) loop(ctx context.Context) error {
 			acknowledged := said.Draining && !s.told
 			s.told = s.told || acknowledged
 			s.waits.again()
-			if s.take(ctx, answer) || acknowledged || time.Since(asked) > time.Second {
+			if s.take(ctx, said, answer) || acknowledged || time.Since(asked) > time.Second {
 				s.rests = nil
 			} else if r.says(said) && !s.over() {
 				// An answer at once that says nothing new would come at once again.
@@ -135,6 +135,7 @@ func (s *syncing) leaves() bool {
 // sync makes one request. It ends early when what it said is not so any more; an answer that came meanwhile counts.
 func (s *syncing) sync(ctx context.Context) (remuda.Sync, remuda.SyncAnswer, error) {
 	r := s.runner
+	unheard := r.lostAnswers() // before what it says, which is newer then
 	said := r.status()
 	hold := holdIdle + overdue
 	switch {
@@ -166,7 +167,7 @@ func (s *syncing) sync(ctx context.Context) (remuda.Sync, remuda.SyncAnswer, err
 			}
 			return said, got.answer, got.err
 		case <-r.changed:
-			if r.says(said) && !s.over() && !s.leaves() {
+			if r.says(said) && r.lostAnswers() == unheard && !s.over() && !s.leaves() {
 				continue
 			}
 			cancel()
@@ -307,8 +308,8 @@ func (s *syncing) gaveUpDraining() bool {
 	return r.draining && len(r.held) == 0 && time.Since(r.drained) >= idleGrace
 }
 
-// take acts on an answer. It is false when that told nothing new.
-func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
+// take acts on an answer. It is false when that told nothing but what was said to the control plane.
+func (s *syncing) take(ctx context.Context, said remuda.Sync, answer remuda.SyncAnswer) bool {
 	r, news := s.runner, false
 	if spread := answer.Spread.Std(); spread > 0 {
 		s.waits.spread = min(spread, longestSpread)
@@ -328,7 +329,8 @@ func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
 		news = r.lose(id) || news
 	}
 	for _, claim := range answer.Claims {
-		news = s.carry(claim) || news
+		crossed := !slices.Contains(said.Holding, claim.ID) && !r.isLost(claim.ID) // the next sync names it
+		news = s.carry(claim) || crossed || news
 	}
 	for _, id := range answer.Cancel {
 		if r.cancel(id) {
@@ -347,11 +349,20 @@ func (s *syncing) take(ctx context.Context, answer remuda.SyncAnswer) bool {
 	return news
 }
 
-// carry starts a claim on its way, in a goroutine of its own. It is false for a claim that is on its way already.
+// carry starts a claim on its way. It is false for a claim that is on its way already.
 func (s *syncing) carry(claim remuda.Claim) bool {
+	here := slices.Contains(s.left, claim.ID)
+	started := s.start(claim, here)
+	if started {
+		s.left = slices.DeleteFunc(s.left, func(id string) bool { return id == claim.ID })
+	}
+	return started
+}
+
+// start starts a claim on its way, in a goroutine of its own. Those that are on their way start others, too.
+func (s *syncing) start(claim remuda.Claim, here bool) bool {
 	r := s.runner
 	task, end := context.WithCancelCause(s.work)
-	here := slices.Contains(s.left, claim.ID)
 	if !r.hold(claim, here, end) {
 		end(nil)
 		if claim.CancelRequested {
@@ -362,10 +373,12 @@ func (s *syncing) carry(claim remuda.Claim) bool {
 	if claim.CancelRequested || r.isCanceled() {
 		r.cancel(claim.ID)
 	}
-	s.left = slices.DeleteFunc(s.left, func(id string) bool { return id == claim.ID })
 	s.carrying.Go(func() {
 		defer end(nil)
-		c := carriage{Runner: r, claim: claim, here: here, began: new(atomic.Bool), log: r.log.With("claim", claim.ID, "task", claim.Task.ID)}
+		c := carriage{
+			Runner: r, claim: claim, here: here, began: new(atomic.Bool), log: r.log.With("claim", claim.ID, "task", claim.Task.ID),
+			carry: func(next remuda.Claim) { s.start(next, false) },
+		}
 		if c.run(task) {
 			r.drop(claim.ID)
 		} else {

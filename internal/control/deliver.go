@@ -48,11 +48,12 @@ func (p *Plane) deliver(ctx context.Context, runner RunnerRow, deliveries []deli
 }
 
 // deliveries finds what belongs to these attempts. One that has ended meanwhile is not delivered any more.
-func deliveries(ctx context.Context, v View, runner string, attempts []AttemptView) (found []delivery, err error) {
-	if len(attempts) == 0 {
-		return nil, nil
+func deliveries(ctx context.Context, v View, attempts []AttemptView) (found []delivery, err error) {
+	claims := make([]string, len(attempts))
+	for i, attempt := range attempts {
+		claims[i] = attempt.ID
 	}
-	tasks, err := v.Deliverable(ctx, runner)
+	tasks, err := v.Deliverable(ctx, claims...)
 	if err != nil {
 		return nil, fmt.Errorf("deliver claims: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/remuda-dev/remuda"
 )
@@ -28,13 +29,13 @@ func gone(claim string) error {
 // Finish says how a claim's task ended, after its process tree is dead. Saying the same again answers as the first
 // time; saying another thing is a conflict.
 func (d RunnerDoor) Finish(ctx context.Context, claimID string, r remuda.Result) error {
-	outcomes, err := d.FinishAll(ctx, []remuda.ClaimResult{{Claim: claimID, Result: r}})
+	outcomes, _, err := d.FinishAll(ctx, []remuda.ClaimResult{{Claim: claimID, Result: r}}, 0)
 	return cmp.Or(err, outcomes[0])
 }
 
 // FinishAll says how several claims' tasks ended, each as Finish does. It answers what became of each; its error concerns
-// all of them.
-func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult) (outcomes []error, err error) {
+// all of them. In the same transition it claims what comes next, so many tasks at most and no more than have ended.
+func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult, next int) (outcomes []error, claims []remuda.Claim, err error) {
 	outcomes = make([]error, len(results))
 	steps := map[int]string{} // of the results that end their claims here and now
 	for i, r := range results {
@@ -52,19 +53,28 @@ func (d RunnerDoor) FinishAll(ctx context.Context, results []remuda.ClaimResult)
 		}
 	}
 	if len(steps) == 0 {
-		return outcomes, nil
+		return outcomes, nil, nil
 	}
-	return outcomes, d.p.endings.Do(ctx, &ending{ctx, d, results, steps, outcomes})
+	e := &ending{ctx: ctx, door: d, results: results, steps: steps, next: next, outcomes: outcomes}
+	if err := d.p.endings.Do(ctx, e); err != nil {
+		return outcomes, nil, err
+	}
+	return outcomes, d.handOver(ctx, e), nil
 }
 
 // ending is what one runner says of how some of its claims ended, and what became of each: of those results for which
 // there are steps.
 type ending struct {
-	ctx      context.Context
-	door     RunnerDoor
-	results  []remuda.ClaimResult
-	steps    map[int]string
+	ctx     context.Context
+	door    RunnerDoor
+	results []remuda.ClaimResult
+	steps   map[int]string
+	next    int // how many tasks it takes in their place
+
 	outcomes []error
+	over     []string // claims that ended just now
+	seen     sight    // of a runner that takes others
+	given    []AttemptView
 }
 
 // Of many runners whose tasks end at the same time, those that wait are written together.
@@ -92,12 +102,27 @@ func (p *Plane) carryOutEndings(set []*ending) []error {
 }
 
 func (p *Plane) end(ctx context.Context, set ...*ending) error {
-	err := p.writeIn(ctx, Beside, "", func(t *transition) error {
+	scope := Beside
+	if slices.ContainsFunc(set, func(e *ending) bool { return e.next > 0 }) {
+		scope = Taking
+	}
+	err := p.writeIn(ctx, scope, "", func(t *transition) error {
+		if err := t.seeEnding(ctx, set); err != nil {
+			return err
+		}
 		taken, err := t.finishHeld(ctx, set)
 		if err == nil && !taken {
 			return errRefused
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		for _, e := range set {
+			if err := t.refill(ctx, e); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if errors.Is(err, errRefused) {
 		return nil
@@ -123,7 +148,7 @@ func (t *transition) finishHeld(ctx context.Context, set []*ending) (taken bool,
 	}
 	err = t.Together(ctx, func() error {
 		for _, e := range set {
-			t.actor = "runner " + e.door.id
+			t.actor, e.over = "runner "+e.door.id, nil
 			for i, r := range e.results {
 				last, here := e.steps[i]
 				if !here {
@@ -140,6 +165,7 @@ func (t *transition) finishHeld(ctx context.Context, set []*ending) (taken bool,
 					if err := t.finish(ctx, one, r.Result, last); err != nil {
 						return err
 					}
+					e.over = append(e.over, r.Claim)
 				}
 				taken = taken || e.outcomes[i] == nil
 			}

@@ -220,7 +220,8 @@ func TestSeveralClaimsAreFinishedAtOnceAndEachAsByItself(t *testing.T) {
 		{Claim: claims[2].ID, Result: remuda.Result{State: "over"}}, {Claim: claims[1].ID, Result: failed},
 	}
 	for range 2 { // the answer may be lost
-		outcomes := must(t, h.FinishAll, ctx, results)
+		outcomes, _, err := h.FinishAll(ctx, results, 0)
+		done(t, err)
 		wantKind(t, outcomes[0], remuda.Conflict)
 		done(t, outcomes[1])
 		wantKind(t, outcomes[2], remuda.NotFound)
@@ -235,7 +236,9 @@ func TestSeveralClaimsAreFinishedAtOnceAndEachAsByItself(t *testing.T) {
 		}
 	}
 	other := r.register(1)
-	wantKind(t, must(t, other.FinishAll, ctx, []remuda.ClaimResult{{Claim: claims[2].ID, Result: succeeded}, {Claim: claims[1].ID, Result: failed}})[0], remuda.NotFound)
+	outcomes, _, err := other.FinishAll(ctx, []remuda.ClaimResult{{Claim: claims[2].ID, Result: succeeded}, {Claim: claims[1].ID, Result: failed}}, 2)
+	done(t, err)
+	wantKind(t, outcomes[0], remuda.NotFound)
 	if class := must(t, r.admin.ResourceClass, ctx, "acme/linux"); class.Running != 1 {
 		t.Errorf("counted are %+v", class)
 	}

@@ -20,6 +20,8 @@ type heldSync struct {
 	waits []string      // topics of the classes from which it would take a task
 	end   chan struct{} // closed when it is to be answered, whatever there is to say
 
+	holding []string // the claims that the runner has, by all that was said since; under the plane's lock
+
 	arrived Micros    // when that was written down, or will be
 	before  Micros    // the arrival before, if the store may still have that one
 	read    time.Time // when the store was asked last
@@ -33,7 +35,7 @@ type heldSync struct {
 
 // take begins a sync: from now on it is the one of its runner. leave ends it.
 func (d RunnerDoor) take(s remuda.Sync) *heldSync {
-	h := &heldSync{door: d, said: s, hold: d.p.holdIdle, end: make(chan struct{})}
+	h := &heldSync{door: d, said: s, holding: s.Holding, hold: d.p.holdIdle, end: make(chan struct{})}
 	held := d.p.holdIdle - spread(d.id, d.p.holdIdle)
 	if len(s.Holding) > 0 {
 		h.hold, held = holdBusy, holdBusy
@@ -97,13 +99,13 @@ func (h *heldSync) look(ctx context.Context) {
 	if h.woken.forWork() {
 		look = h.door.claim
 	}
-	seen, err := look(ctx, h.said)
+	seen, err := look(ctx, h.word())
 	h.weigh(ctx, seen, err)
 }
 
 // weigh decides whether there is something to say.
 func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
-	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.said) {
+	for ; err == nil && !h.ended(); seen, err = h.door.look(ctx, h.word()) {
 		h.read = time.Now()
 		if seen.given {
 			h.remember()
@@ -112,7 +114,7 @@ func (h *heldSync) weigh(ctx context.Context, seen sight, err error) {
 			h.done = true // a newer sync arrived at another plane, which says what there is to say
 			return
 		}
-		h.answer, err = h.door.answer(ctx, h.said, seen)
+		h.answer, err = h.door.answer(ctx, h.word(), seen)
 		if err != nil {
 			break
 		}

@@ -169,7 +169,7 @@ func (d RunnerDoor) ClaimOne(ctx context.Context) (*remuda.Claim, error) {
 	}
 	var found []delivery
 	err = d.p.store.Read(ctx, func(v View) (err error) {
-		found, err = deliveries(ctx, v, row.ID, given)
+		found, err = deliveries(ctx, v, given)
 		return err
 	})
 	if err != nil {

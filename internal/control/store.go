@@ -131,11 +131,11 @@ type View interface {
 	RunnerOwners(ctx context.Context, runner string) ([]string, error)
 	TaskView(ctx context.Context, id string) (TaskView, error)
 	// Movable is a task as far as a move needs it; Claimed those of these claims that there are, as far as an end needs them;
-	// Deliverable what a runner has live claims of, as far as it needs that. Most queries are one of these, and each
-	// column costs.
+	// Deliverable those that are live, as far as their runner needs them. Most queries are one of these, and each column
+	// costs.
 	Movable(ctx context.Context, id string) (TaskRow, error)
 	Claimed(ctx context.Context, claims ...string) ([]Held, error)
-	Deliverable(ctx context.Context, runner string) ([]TaskView, error)
+	Deliverable(ctx context.Context, claims ...string) ([]TaskView, error)
 	Tasks(ctx context.Context, f TaskQuery) ([]TaskView, error)
 	GroupByName(ctx context.Context, project, name string) (GroupRow, error)
 	// GroupTasks are those of a group that have not ended, as far as a move needs them, in the order in which they were

@@ -119,20 +119,14 @@ func (s sight) takes() bool {
 
 // see reads what is known of the runner, and how much it takes by what it says.
 func (d RunnerDoor) see(ctx context.Context, v View, said remuda.Sync) (sight, error) {
-	s := sight{syncs: true}
-	if err := v.Get(ctx, &s.runner, d.id); err != nil {
-		return s, orAbsent(err, "runner", d.id)
+	s, err := d.recognize(ctx, v)
+	if err != nil {
+		return s, err
 	}
 	if s.runner.GoneAt != 0 {
 		return s, remuda.Fail(remuda.Gone, "the runner said goodbye; register it again")
 	}
-	s.refused = d.p.refusal(s.runner)
-	var err error
-	if s.classes, err = v.RunnerClasses(ctx, d.id); err != nil {
-		return s, err
-	}
-	s.live, err = v.LiveAttempts(ctx, d.id)
-	s.room = s.runner.Slots - len(s.live)
+	err = d.count(ctx, v, &s)
 	if said.Most > 0 {
 		holding := setOf(said.Holding)
 		for _, a := range s.live {
@@ -143,6 +137,26 @@ func (d RunnerDoor) see(ctx context.Context, v View, said remuda.Sync) (sight, e
 		s.room = min(s.room, said.Most)
 	}
 	return s, err
+}
+
+// recognize reads the runner's row.
+func (d RunnerDoor) recognize(ctx context.Context, v View) (s sight, err error) {
+	s.syncs = true
+	if err := v.Get(ctx, &s.runner, d.id); err != nil {
+		return s, orAbsent(err, "runner", d.id)
+	}
+	s.refused = d.p.refusal(s.runner)
+	return s, nil
+}
+
+// count reads what the runner may claim from and what it has, and so how much room there is.
+func (d RunnerDoor) count(ctx context.Context, v View, s *sight) (err error) {
+	if s.classes, err = v.RunnerClasses(ctx, d.id); err != nil {
+		return err
+	}
+	s.live, err = v.LiveAttempts(ctx, d.id)
+	s.room = s.runner.Slots - len(s.live)
+	return err
 }
 
 // arrive writes down what the runner says of itself, and claims for it. It has news when the runner learns from the
@@ -294,7 +308,7 @@ func (d RunnerDoor) answer(ctx context.Context, s remuda.Sync, seen sight) (remu
 		if answer.Lost, err = d.lost(ctx, v, ended); err != nil {
 			return err
 		}
-		found, err = deliveries(ctx, v, d.id, unknown)
+		found, err = deliveries(ctx, v, unknown)
 		return err
 	})
 	if err != nil {

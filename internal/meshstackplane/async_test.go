@@ -23,7 +23,7 @@ func TestAnAsynchronousRunIsLeftInProgressToWhatItSetGoing(t *testing.T) {
 	}
 	trigger.State = remuda.StepSucceeded
 	h.ok(task.Steps(t.Context(), []remuda.Step{trigger}))
-	h.ok(h.plane.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Succeeded, External: true}))
+	h.ok(h.finish(claim.ID, remuda.Result{State: remuda.Succeeded, External: true}))
 	v.await("the last report", func(h heard) bool {
 		if h.Method != "PATCH" || h.json["status"] != "IN_PROGRESS" {
 			return false

@@ -232,13 +232,13 @@ func (p *Plane) Task(claimID, _ string) runner.TaskPlane {
 	return newTask(p, claimID, p.claims[claimID])
 }
 
-// Finish implements runner.ControlPlane.
-func (p *Plane) Finish(ctx context.Context, claimID string, result remuda.Result) error {
+// Finish implements runner.ControlPlane. What comes next is fetched by Sync.
+func (p *Plane) Finish(ctx context.Context, claimID string, result remuda.Result, _ bool) ([]remuda.Claim, error) {
 	c, err := p.claim(claimID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.end(ctx, result)
+	return nil, c.end(ctx, result)
 }
 
 // Return implements runner.ControlPlane. meshStack does not take a run back: what was claimed and cannot be carried out
@@ -248,7 +248,8 @@ func (p *Plane) Return(ctx context.Context, claimID string, why remuda.Return) e
 	if why.Draining {
 		detail = "the runner was told to end before the run began; nothing of it was carried out: start it again"
 	}
-	return p.Finish(ctx, claimID, remuda.Result{State: remuda.Failed, Reason: remuda.ReasonInfrastructure, Detail: detail})
+	_, err := p.Finish(ctx, claimID, remuda.Result{State: remuda.Failed, Reason: remuda.ReasonInfrastructure, Detail: detail}, false)
+	return err
 }
 
 func (p *Plane) claim(id string) (*claim, error) {

@@ -79,6 +79,11 @@ func (h *hand) task(c remuda.Claim) runs {
 	return task
 }
 
+func (h *hand) finish(claim string, result remuda.Result) error {
+	_, err := h.plane.Finish(h.t.Context(), claim, result, true)
+	return err
+}
+
 func (h *hand) ok(err error) {
 	h.t.Helper()
 	if err != nil {
@@ -111,7 +116,7 @@ func (h *hand) print(task runs, step int, text string) {
 func (h *hand) succeed(task runs, claim remuda.Claim) {
 	h.t.Helper()
 	h.ok(task.Steps(h.t.Context(), steps(remuda.StepSucceeded, remuda.StepSucceeded, remuda.StepSucceeded)))
-	h.ok(h.plane.Finish(h.t.Context(), claim.ID, remuda.Result{State: remuda.Succeeded}))
+	h.ok(h.finish(claim.ID, remuda.Result{State: remuda.Succeeded}))
 }
 
 var changing = regexp.MustCompile(`"createdOn": "[^"]*"|127\.0\.0\.1:\d+`)
@@ -197,7 +202,7 @@ func TestARunIsCarriedOutInTheVendorsWords(t *testing.T) {
 		},
 	}))
 	h.succeed(task, claim)
-	if err := h.plane.Finish(ctx, claim.ID, remuda.Result{State: remuda.Succeeded}); !errors.Is(err, remuda.Gone) {
+	if err := h.finish(claim.ID, remuda.Result{State: remuda.Succeeded}); !errors.Is(err, remuda.Gone) {
 		t.Errorf("said again, it is answered %v", err)
 	}
 	v.golden("apply")
@@ -352,7 +357,7 @@ func TestAnAbortedRunIsCancelledAndMeshStackHearsNoMoreOfIt(t *testing.T) {
 	h.ok(task.WriteState(t.Context(), "", []byte(`{"version":4}`)))
 	_, err := task.UnlockState(t.Context(), "lock-1")
 	h.ok(err)
-	h.ok(h.plane.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Canceled}))
+	h.ok(h.finish(claim.ID, remuda.Result{State: remuda.Canceled}))
 	if after := v.many(http.MethodPatch, "/remuda"); after != before {
 		t.Errorf("%d reports came after the run was aborted", after-before)
 	}

@@ -106,10 +106,10 @@ func TestARunGoesOnWhileReportsAreRefused(t *testing.T) {
 	}
 	// The last word is tried by the runner's loop, which is told what came in its way.
 	v.set(func() { v.refuse, v.counts = answers("/status/source/remuda", 503), map[string]int{} })
-	if err := h.plane.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Succeeded}); !errors.Is(err, remuda.Unavailable) {
+	if err := h.finish(claim.ID, remuda.Result{State: remuda.Succeeded}); !errors.Is(err, remuda.Unavailable) {
 		t.Errorf("a last word that does not arrive is answered %v", err)
 	}
-	h.ok(h.plane.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Succeeded}))
+	h.ok(h.finish(claim.ID, remuda.Result{State: remuda.Succeeded}))
 }
 
 func TestARunThatMeshStackKnowsNoMoreIsEnded(t *testing.T) {
@@ -278,7 +278,7 @@ func TestAnAgentBehindItsSocketSpeaksTheNativeAPI(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-	h.ok(h.plane.Finish(ctx, claim.ID, remuda.Result{State: remuda.Succeeded}))
+	h.ok(h.finish(claim.ID, remuda.Result{State: remuda.Succeeded}))
 	if err := task.Steps(ctx, nil); !errors.Is(err, remuda.Gone) {
 		t.Errorf("when it has ended, it is answered %v", err)
 	}
@@ -298,7 +298,7 @@ func TestOfALongLogBeginningAndEndAreToldEachTextTheBeginningOfTheNext(t *testin
 	}
 	h.print(task, 1, "last\n")
 	h.ok(task.Steps(t.Context(), steps(remuda.StepSucceeded, remuda.StepFailed, remuda.StepSkipped)))
-	h.ok(h.plane.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: "execute_tf: no"}))
+	h.ok(h.finish(claim.ID, remuda.Result{State: remuda.Failed, Reason: remuda.ReasonStep, Detail: "execute_tf: no"}))
 	before := ""
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -86,16 +86,18 @@ type finishClaimsInput struct {
 type claimResults struct {
 	_       struct{}             `json:"-" additionalProperties:"true"`
 	Results []remuda.ClaimResult `json:"results" minItems:"1" maxItems:"64"`
+	Next    int                  `json:"next,omitempty" minimum:"0" maximum:"64" doc:"How many tasks the runner takes with the answer, in the place of those that ended. Whoever gets no answer syncs anew, naming what it has, to be given them"`
 }
 
-// finished says which of several claims were not.
+// finished says which of several claims were not, and what comes next.
 type finished struct {
 	Refused []remuda.Refused `json:"refused" doc:"What was not finished, and why; all others were"`
+	Claims  []remuda.Claim   `json:"claims,omitempty" doc:"What the runner is given in the place of what ended, as a sync would"`
 }
 
 func finishClaims(ctx context.Context, in *finishClaimsInput) (finished, error) {
-	outcomes, err := in.door.FinishAll(ctx, in.Body.Results)
-	answer := finished{Refused: []remuda.Refused{}}
+	outcomes, claims, err := in.door.FinishAll(ctx, in.Body.Results, in.Body.Next)
+	answer := finished{Refused: []remuda.Refused{}, Claims: claims}
 	for i, outcome := range outcomes {
 		switch {
 		case outcome == nil:

@@ -209,7 +209,15 @@ func TestTheClientTakesATaskFromSubmitToResult(t *testing.T) {
 	must[remuda.StreamState](t)(agent.CloseStream(ctx, 0, remuda.StreamClose{Length: 6}))
 	step.State = remuda.StepSucceeded
 	done(t, agent.Steps(ctx, []remuda.Step{step}))
-	done(t, r.Finish(ctx, claim.ID, remuda.Result{State: remuda.Succeeded}))
+	next := must[remuda.JobSubmitted](t)(u.Submit(ctx, job, "next"))
+	came := must[[]remuda.Claim](t)(r.Finish(ctx, claim.ID, remuda.Result{State: remuda.Succeeded}, true))
+	if len(came) != 1 || came[0].Task.ID != next.Tasks[0].ID || came[0].Token == "" {
+		t.Errorf("with the answer came %+v", came)
+	}
+	came = must[[]remuda.Claim](t)(r.Finish(ctx, came[0].ID, remuda.Result{State: remuda.Succeeded}, true))
+	if len(came) != 0 {
+		t.Errorf("out of an empty queue came %+v", came)
+	}
 
 	var seen []byte
 	var last remuda.Task
@@ -239,7 +247,7 @@ func TestTheClientTakesATaskFromSubmitToResult(t *testing.T) {
 		t.Errorf("cancelled is %s", canceled.State)
 	}
 	states := client.TaskFilter{States: []remuda.State{remuda.Succeeded, remuda.Canceled}}
-	if all := must[remuda.Page[remuda.Task]](t)(u.Tasks(ctx, states, client.PageQuery{})); len(all.Items) != 2 {
+	if all := must[remuda.Page[remuda.Task]](t)(u.Tasks(ctx, states, client.PageQuery{})); len(all.Items) != 3 {
 		t.Errorf("tasks are %+v", all.Items)
 	}
 	if all := must[[]remuda.Event](t)(u.Events(ctx, client.EventFilter{Subject: id})); len(all) == 0 {

@@ -219,7 +219,7 @@ func (l *ledger) ofTask(c *call, row *control.TaskRow, ch change) string {
 		l.breaks(sound, "task %s is changed before it is there", row.ID)
 		return ""
 	}
-	if a := l.attempts[c.claim]; a != nil && (a.TaskID != row.ID || task.AttemptID != a.ID) {
+	if a := l.attempts[c.claim]; a != nil && (a.TaskID != row.ID || task.AttemptID != a.ID) && !l.isNext(c, a, row) {
 		l.breaks(fenced, "%s for claim %s changed task %s, whose claim is %s", c.what, c.claim, row.ID, task.AttemptID)
 	}
 	before := task.TaskRow
@@ -242,6 +242,12 @@ func (l *ledger) ofTask(c *call, row *control.TaskRow, ch change) string {
 		l.breaks(obeyed, "task %s is %s (%s) after its runner finished it as %+v", row.ID, task.State, task.Reason, c.result)
 	}
 	return "task." + string(task.State) + " " + row.ID
+}
+
+// isNext is true for a task that a runner is given in the place of the one that it finishes.
+func (l *ledger) isNext(c *call, ended *attemptTruth, row *control.TaskRow) bool {
+	next := l.attempts[row.AttemptID]
+	return c.what == "finish" && !ended.State.Live() && row.State == remuda.Running && next != nil && next.RunnerID == ended.RunnerID
 }
 
 // agrees is true when a task ended as its runner said; that it was cancelled meanwhile may say more.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -79,9 +80,19 @@ func (s speaker) word(ctx context.Context, c call, say func(context.Context, con
 }
 
 // Finish says how a claim ended.
-func (s speaker) Finish(ctx context.Context, claim string, result remuda.Result) error {
-	return s.word(ctx, call{what: "finish", claim: claim, result: result}, func(ctx context.Context, d control.RunnerDoor) error {
-		return d.Finish(ctx, claim, result)
+func (s speaker) Finish(ctx context.Context, claim string, result remuda.Result, next bool) ([]remuda.Claim, error) {
+	c := call{what: "finish", runner: s.id, claim: claim, result: result}
+	return send(ctx, s.line, c, func(ctx context.Context, r *replica) ([]remuda.Claim, error) {
+		door, err := s.door(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		most := 0
+		if next {
+			most = 1
+		}
+		outcomes, claims, err := door.FinishAll(ctx, []remuda.ClaimResult{{Claim: claim, Result: result}}, most)
+		return claims, cmp.Or(err, outcomes[0])
 	})
 }
 
@@ -178,14 +189,14 @@ func (e ears) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnswer, er
 }
 
 // Finish notes what was acknowledged.
-func (e ears) Finish(ctx context.Context, claim string, result remuda.Result) error {
+func (e ears) Finish(ctx context.Context, claim string, result remuda.Result, next bool) ([]remuda.Claim, error) {
 	ctx, done := e.alive(ctx)
 	defer done()
-	err := e.ControlPlane.Finish(ctx, claim, result)
+	claims, err := e.ControlPlane.Finish(ctx, claim, result, next)
 	if err == nil {
 		e.w.ledger.knowsFinish(claim, result)
 	}
-	return err
+	return claims, err
 }
 
 // Return says nothing when the runner is dead.

@@ -23,6 +23,9 @@ func (v view) Claimable(_ context.Context, classes, capabilities []string, most 
 	if len(classes) == 0 || most <= 0 {
 		return nil, nil
 	}
+	if s := v.postgres; s != nil && s.locks && s.knows {
+		s.claim() // before the lanes are locked that were counted so far, which another claim may need
+	}
 	if err := v.settle(); err != nil {
 		return nil, err
 	}

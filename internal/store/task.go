@@ -35,15 +35,17 @@ func (v view) Movable(_ context.Context, id string) (row control.TaskRow, err er
 	return row, v.row(&row, v.locked(`select `+movable+` from tasks t where t.id = $1`, " of t"), id)
 }
 
-func (v view) Deliverable(_ context.Context, runner string) (rows []control.TaskView, err error) {
-	from, live := v.live("$1")
-	return rows, v.rows(&rows, `select t.id, t.job_id, t.attempt_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
-		t.fork, n.name || '/' || c.name as class, j.implementation, t.task_index, t.task_total, t.timeout, t.cancel_grace, t.cancel_requested
-		from `+from+` cross join tasks t cross join organizations o cross join projects p
-		cross join resource_classes c cross join namespaces n cross join jobs j
-		where `+live+` and t.id = a.task_id and t.attempt_id = a.id
-			and o.id = t.organization_id and p.id = t.project_id and c.id = t.class_id and n.id = c.namespace_id and j.id = t.job_id`, runner)
+func (v view) Deliverable(_ context.Context, claims ...string) (rows []control.TaskView, err error) {
+	return rows, v.ofEach(&rows, deliverable, "", claims)
 }
+
+const deliverable = `select t.id, t.job_id, t.attempt_id, t.name, o.name as organization, p.name as project, t.submitted_by, t.repository, t.ref,
+	t.fork, n.name || '/' || c.name as class, j.implementation, t.task_index, t.task_total, t.timeout, t.cancel_grace, t.cancel_requested
+	from attempts a cross join tasks t cross join organizations o cross join projects p
+	cross join resource_classes c cross join namespaces n cross join jobs j
+	where a.state in ('claimed', 'begun') and t.id = a.task_id and t.attempt_id = a.id
+		and o.id = t.organization_id and p.id = t.project_id and c.id = t.class_id and n.id = c.namespace_id and j.id = t.job_id
+		and a.id`
 
 func (v view) Tasks(_ context.Context, f control.TaskQuery) (rows []control.TaskView, err error) {
 	var c conditions
@@ -99,19 +101,30 @@ func (r claimed) split() control.Held {
 
 func (v view) Claimed(_ context.Context, claims ...string) (held []control.Held, err error) {
 	var rows []claimed
-	if v.postgres != nil && len(claims) > 1 {
-		err = v.rows(&rows, v.locked(claimedTask+` = any($1)`, " of t, a"), claims)
-	} else {
-		for _, claim := range claims {
-			if err = v.rows(&rows, v.locked(claimedTask+` = $1`, " of t, a"), claim); err != nil {
-				break
-			}
-		}
-	}
+	err = v.ofEach(&rows, claimedTask, " of t, a", claims)
 	for _, row := range rows {
 		held = append(held, row.split())
 	}
 	return held, err
+}
+
+// ofEach adds the rows of a query that ends with the name of a column, for each of its values.
+func (v view) ofEach(rows any, text, locking string, values []string) error {
+	lock := func(text string) string {
+		if locking == "" {
+			return text
+		}
+		return v.locked(text, locking)
+	}
+	if v.postgres != nil && len(values) > 1 {
+		return v.rows(rows, lock(text+` = any($1)`), values)
+	}
+	for _, value := range values {
+		if err := v.rows(rows, lock(text+` = $1`), value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const claimedTask = `select ` + endable + `, a.id as claim_id, a.runner_id as claim_runner_id, a.state as claim_state, a.reason as claim_reason,

@@ -127,7 +127,7 @@ func partsAreAsTheWhole(t *testing.T, s control.Store) {
 	if diff := cmp.Diff([]control.TaskRow{move, begin}, []control.TaskRow{movable, next}); diff != "" {
 		t.Error(diff)
 	}
-	deliverable := read(t, s, func(v control.View) ([]control.TaskView, error) { return v.Deliverable(ctx, w.runner.ID) })
+	deliverable := read(t, s, func(v control.View) ([]control.TaskView, error) { return v.Deliverable(ctx, ended, claim, newID()) })
 	if diff := cmp.Diff([]control.TaskView{deliver}, deliverable); diff != "" {
 		t.Error(diff)
 	}

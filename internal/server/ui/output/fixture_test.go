@@ -125,7 +125,8 @@ func (k *work) finish(state remuda.State) {
 		result.Reason = remuda.ReasonStep
 	}
 	k.town.held = slices.DeleteFunc(k.town.held, func(id string) bool { return id == k.claim.ID })
-	must(k.town.t, k.town.runner.Finish(k.town.t.Context(), k.claim.ID, result))
+	_, err := k.town.runner.Finish(k.town.t.Context(), k.claim.ID, result, false)
+	must(k.town.t, err)
 }
 
 // printed is the output as the API has it.

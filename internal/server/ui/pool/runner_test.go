@@ -30,7 +30,7 @@ func TestARunnerIsWatchedPausedResumedAndDrained(t *testing.T) {
 	claim := got(ride.Sync(t.Context(), remuda.Sync{Ready: true}))(t).Claims[0]
 	tab.Until(`document.querySelector("#now tbody a")?.getAttribute("href") === "/tasks/` + done + `"`)
 	tab.UntilSays("1 busy of 2")
-	if err := ride.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Succeeded}); err != nil {
+	if _, err := ride.Finish(t.Context(), claim.ID, remuda.Result{State: remuda.Succeeded}, false); err != nil {
 		t.Fatal(err)
 	}
 	tab.Until(`document.querySelector("#before tbody .state")?.textContent === "succeeded"`)
