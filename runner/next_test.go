@@ -84,6 +84,23 @@ func TestATaskThatComesTwiceKeepsNoSyncWaiting(t *testing.T) {
 	})
 }
 
+// A sync is answered late with a task that came with a finish, and has ended since.
+func TestATaskThatComesOnceMoreAfterItsEndIsNotCarriedOutAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plane, executor := newPlane(), &fakeExecutor{do: succeeds(time.Millisecond)}
+		plane.next, plane.forgets, plane.slow = true, true, time.Second
+		plane.submit(plane.claim("c1"))
+		plane.submit(plane.claim("c2"))
+		r := start(t, runner.Config{}, plane, executor)
+		time.Sleep(5 * time.Second)
+		if works := executor.executed(); len(works) != 2 {
+			t.Errorf("carried out are %+v", works)
+		}
+		r.Drain()
+		r.ends()
+	})
+}
+
 func TestARunnerAsksForTheNextTaskOnlyWhileItTakesOne(t *testing.T) {
 	for name, test := range map[string]struct {
 		config runner.Config

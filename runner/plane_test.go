@@ -43,6 +43,7 @@ type fakePlane struct {
 	next      bool                // it answers Finish with the next claim
 	told      map[string]bool     // claims that it gave so since the last sync
 	forgets   bool                // its open sync does not know of those
+	slow      time.Duration       // how long its answers to syncs are on their way
 	wanted    []bool              // whether each Finish asked for one
 	loseWord  int                 // so many of the next answers to Finish get lost on the road
 	syncErr   func(try int) error // what Sync fails with
@@ -140,6 +141,7 @@ func (p *fakePlane) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnsw
 		}
 		p.mu.Unlock()
 		if news && !deaf {
+			time.Sleep(p.slow)
 			return answer, nil
 		}
 		expired := over.C

@@ -53,8 +53,9 @@ type Runner struct {
 	mu       sync.Mutex
 	plane    ControlPlane
 	held     map[string]*holding
-	unheard  int  // answers with claims that may have been lost
-	used     bool // it has had a claim; a single-task runner takes no other
+	over     map[string]bool // claims dropped since the open request was made, whose answer may still bring them
+	unheard  int             // answers with claims that may have been lost
+	used     bool            // it has had a claim; a single-task runner takes no other
 	life     string
 	known    bool // since it started, the control plane has registered or answered it
 	draining bool
@@ -89,7 +90,7 @@ func New(config Config, plane ControlPlane, executor Executor, log *slog.Logger)
 	return &Runner{
 		config: config, executor: executor, log: log, plane: plane,
 		changed: make(chan struct{}, 1), doubts: make(chan struct{}, 1), hurry: hurry, hurried: hurried,
-		held: map[string]*holding{}, life: rand.Text(),
+		held: map[string]*holding{}, over: map[string]bool{}, life: rand.Text(),
 	}, nil
 }
 
@@ -202,7 +203,7 @@ func (r *Runner) hold(claim remuda.Claim, here bool, end context.CancelCauseFunc
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	id := claim.ID
-	if _, known := r.held[id]; known {
+	if _, known := r.held[id]; known || r.over[id] {
 		return false
 	}
 	surplus := r.draining || r.config.Mode == SingleTask && r.used || !r.health.takes()
@@ -222,6 +223,7 @@ func (r *Runner) drop(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.held, id)
+	r.over[id] = true
 	if r.health.probe == id {
 		r.health.probe = "" // It ended and told nothing: cancelled, lost, refused. The next one may.
 	}
@@ -336,6 +338,15 @@ func (r *Runner) syncAnew() {
 	defer r.mu.Unlock()
 	r.unheard++
 	r.poke()
+}
+
+// asksAnew notes that a request is about to be made: what was dropped before, no answer to it brings. It answers how many
+// answers were lost before it.
+func (r *Runner) asksAnew() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.over)
+	return r.unheard
 }
 
 func (r *Runner) lostAnswers() int {

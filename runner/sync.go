@@ -135,7 +135,7 @@ func (s *syncing) leaves() bool {
 // sync makes one request. It ends early when what it said is not so any more; an answer that came meanwhile counts.
 func (s *syncing) sync(ctx context.Context) (remuda.Sync, remuda.SyncAnswer, error) {
 	r := s.runner
-	unheard := r.lostAnswers() // before what it says, which is newer then
+	unheard := r.asksAnew() // before what it says, which is newer then
 	said := r.status()
 	hold := holdIdle + overdue
 	switch {
