@@ -73,6 +73,8 @@ func (c carriage) finish(ctx context.Context, result remuda.Result) bool {
 	lost := false
 	return c.say(ctx, "finish", func(within context.Context, p ControlPlane) error {
 		next := (ctx.Err() == nil || Ends(ctx)) && c.takesNext()
+		request := c.asks()
+		defer c.heard(request)
 		came, err := p.Finish(within, c.claim.ID, result, next)
 		if err != nil {
 			lost = lost || next

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -53,9 +54,11 @@ type Runner struct {
 	mu       sync.Mutex
 	plane    ControlPlane
 	held     map[string]*holding
-	over     map[string]bool // claims dropped since the open request was made, whose answer may still bring them
-	unheard  int             // answers with claims that may have been lost
-	used     bool            // it has had a claim; a single-task runner takes no other
+	over     map[string]int // claims dropped, and how many requests had been made by then: an answer to those may still bring them
+	asked    int            // requests whose answer may bring claims, by number
+	open     map[int]bool   // those of them that are not answered
+	unheard  int            // answers with claims that may have been lost
+	used     bool           // it has had a claim; a single-task runner takes no other
 	life     string
 	known    bool // since it started, the control plane has registered or answered it
 	draining bool
@@ -90,7 +93,7 @@ func New(config Config, plane ControlPlane, executor Executor, log *slog.Logger)
 	return &Runner{
 		config: config, executor: executor, log: log, plane: plane,
 		changed: make(chan struct{}, 1), doubts: make(chan struct{}, 1), hurry: hurry, hurried: hurried,
-		held: map[string]*holding{}, over: map[string]bool{}, life: rand.Text(),
+		held: map[string]*holding{}, over: map[string]int{}, open: map[int]bool{}, life: rand.Text(),
 	}, nil
 }
 
@@ -203,7 +206,8 @@ func (r *Runner) hold(claim remuda.Claim, here bool, end context.CancelCauseFunc
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	id := claim.ID
-	if _, known := r.held[id]; known || r.over[id] {
+	_, known := r.held[id]
+	if _, over := r.over[id]; known || over {
 		return false
 	}
 	surplus := r.draining || r.config.Mode == SingleTask && r.used || !r.health.takes()
@@ -223,7 +227,7 @@ func (r *Runner) drop(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.held, id)
-	r.over[id] = true
+	r.over[id] = r.asked
 	if r.health.probe == id {
 		r.health.probe = "" // It ended and told nothing: cancelled, lost, refused. The next one may.
 	}
@@ -340,13 +344,25 @@ func (r *Runner) syncAnew() {
 	r.poke()
 }
 
-// asksAnew notes that a request is about to be made: what was dropped before, no answer to it brings. It answers how many
-// answers were lost before it.
-func (r *Runner) asksAnew() int {
+// asks notes that a request is made whose answer may bring claims, and gives its number.
+func (r *Runner) asks() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	clear(r.over)
-	return r.unheard
+	r.asked++
+	r.open[r.asked] = true
+	return r.asked
+}
+
+// heard notes that what the answer to a request brought is taken, and forgets the claims that no other can bring again.
+func (r *Runner) heard(request int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, request)
+	oldest := r.asked + 1
+	for open := range r.open {
+		oldest = min(oldest, open)
+	}
+	maps.DeleteFunc(r.over, func(_ string, by int) bool { return by < oldest })
 }
 
 func (r *Runner) lostAnswers() int {

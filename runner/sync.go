@@ -82,7 +82,7 @@ func (s *syncing) loop(ctx context.Context) error {
 			}
 			continue
 		}
-		asked := time.Now()
+		asked, request := time.Now(), r.asks()
 		said, answer, err := s.sync(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -111,6 +111,7 @@ func (s *syncing) loop(ctx context.Context) error {
 				s.rest(ctx)
 			}
 		}
+		r.heard(request)
 	}
 }
 
@@ -135,7 +136,7 @@ func (s *syncing) leaves() bool {
 // sync makes one request. It ends early when what it said is not so any more; an answer that came meanwhile counts.
 func (s *syncing) sync(ctx context.Context) (remuda.Sync, remuda.SyncAnswer, error) {
 	r := s.runner
-	unheard := r.asksAnew() // before what it says, which is newer then
+	unheard := r.lostAnswers() // before what it says, which is newer then
 	said := r.status()
 	hold := holdIdle + overdue
 	switch {
