@@ -84,21 +84,29 @@ func TestATaskThatComesTwiceKeepsNoSyncWaiting(t *testing.T) {
 	})
 }
 
-// A sync is answered late with a task that came with a finish, and has ended since.
+// A sync and a finish bring the same task, and one of the answers comes when it has ended.
 func TestATaskThatComesOnceMoreAfterItsEndIsNotCarriedOutAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		plane, executor := newPlane(), &fakeExecutor{do: succeeds(time.Millisecond)}
-		plane.next, plane.forgets, plane.slow = true, true, time.Second
-		plane.submit(plane.claim("c1"))
-		plane.submit(plane.claim("c2"))
-		r := start(t, runner.Config{}, plane, executor)
-		time.Sleep(5 * time.Second)
-		if works := executor.executed(); len(works) != 2 {
-			t.Errorf("carried out are %+v", works)
-		}
-		r.Drain()
-		r.ends()
-	})
+	for name, late := range map[string]func(*fakePlane){
+		"with a sync":   func(p *fakePlane) { p.slow = time.Second },
+		"with a finish": func(p *fakePlane) { p.slowWord = 12 * time.Second }, // and other syncs meanwhile
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				plane, executor := newPlane(), &fakeExecutor{do: succeeds(time.Millisecond)}
+				plane.next, plane.forgets = true, true
+				late(plane)
+				plane.submit(plane.claim("c1"))
+				plane.submit(plane.claim("c2"))
+				r := start(t, runner.Config{}, plane, executor)
+				time.Sleep(30 * time.Second)
+				if works := executor.executed(); len(works) != 2 {
+					t.Errorf("carried out are %+v", works)
+				}
+				r.Drain()
+				r.ends()
+			})
+		})
+	}
 }
 
 func TestARunnerAsksForTheNextTaskOnlyWhileItTakesOne(t *testing.T) {

@@ -44,6 +44,7 @@ type fakePlane struct {
 	told      map[string]bool     // claims that it gave so since the last sync
 	forgets   bool                // its open sync does not know of those
 	slow      time.Duration       // how long its answers to syncs are on their way
+	slowWord  time.Duration       // and the one to the first Finish
 	wanted    []bool              // whether each Finish asked for one
 	loseWord  int                 // so many of the next answers to Finish get lost on the road
 	syncErr   func(try int) error // what Sync fails with
@@ -225,6 +226,9 @@ func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result, n
 			came, err = nil, remuda.Fail(remuda.Unavailable, "the answer is lost")
 		}
 	})
+	if len(p.results("c1")) == 1 && id == "c1" {
+		time.Sleep(p.slowWord)
+	}
 	return came, err
 }
 
