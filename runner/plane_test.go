@@ -142,7 +142,7 @@ func (p *fakePlane) Sync(ctx context.Context, said remuda.Sync) (remuda.SyncAnsw
 		}
 		p.mu.Unlock()
 		if news && !deaf {
-			time.Sleep(p.slow)
+			<-time.After(p.slow)
 			return answer, nil
 		}
 		expired := over.C
@@ -227,7 +227,7 @@ func (p *fakePlane) Finish(_ context.Context, id string, result remuda.Result, n
 		}
 	})
 	if len(p.results("c1")) == 1 && id == "c1" {
-		time.Sleep(p.slowWord)
+		<-time.After(p.slowWord)
 	}
 	return came, err
 }
