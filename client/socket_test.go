@@ -31,12 +31,16 @@ func serveAt(t *testing.T, socket string, handler http.Handler, opened *atomic.I
 	if err != nil {
 		t.Fatal(err)
 	}
+	var serving sync.WaitGroup
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ConnState: func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
+		switch state {
+		case http.StateNew:
 			opened.Add(1)
+			serving.Add(1)
+		case http.StateClosed:
+			serving.Done()
 		}
 	}}
-	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) })
 	stop = func() {
 		_ = server.Close()
