@@ -61,6 +61,9 @@ func TestTheViewerFollowsAndPausesFindsAndLinks(t *testing.T) {
 	if browsertest.Evaluate[bool](tab, atEnd) {
 		t.Error("it follows though somebody scrolled up")
 	}
+	browsertest.Evaluate[any](tab, `document.querySelector("[data-end]").click(); document.querySelector(".output-log").scrollBy(0, -3000)`)
+	k.print(0, "new 3\n")
+	tab.UntilSays("Follow (1 new line)") // at once, before the browser has told the page that it is at the end
 	tab.Press("[data-end]")
 	tab.Until(atEnd + ` && document.querySelector(".output-end").hidden`)
 

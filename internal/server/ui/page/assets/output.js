@@ -133,6 +133,7 @@
 			const lines = data.split("\n");
 			const head = JSON.parse(lines[0]);
 			let from = 1;
+			if (this.wentUp()) this.following = false; // so that what comes is counted as not seen
 			this.after = head.after;
 			if (head.note) this.note(head.note, "problem");
 			for (const { step, at, lines: count } of head.steps) {
@@ -178,7 +179,7 @@
 			for (const step of open) step.lines.measure(this.element.classList.contains("output-unwrapped"));
 			if (toEnd) {
 				for (const step of open) step.lines.grow();
-				this.log.scrollTop = this.log.scrollHeight;
+				this.goToEnd();
 			}
 			const view = this.log.getBoundingClientRect();
 			const margin = Math.max(near, view.height);
@@ -189,7 +190,7 @@
 			open.forEach((step, i) => {
 				if (step.lines.draw(view.top - margin - tops[i], view.bottom + margin - tops[i], keep)) different = true;
 			});
-			if (toEnd && different) this.log.scrollTop = this.log.scrollHeight;
+			if (toEnd && different) this.goToEnd();
 			if (different) this.search.paintSoon();
 		}
 
@@ -267,18 +268,26 @@
 
 		atEnd() { return this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 20; }
 
+		// goToEnd remembers where it went: somebody may go up before the browser tells of it.
+		goToEnd() {
+			this.log.scrollTop = this.log.scrollHeight;
+			this.top = this.log.scrollTop;
+		}
+
+		// wentUp is whether somebody scrolled up since the browser last told where the lines stand.
+		wentUp() { return this.log.scrollTop < this.top - 1 && !this.atEnd(); }
+
 		// scrolled follows at the end, and pauses when somebody goes up.
 		scrolled() {
-			const top = this.log.scrollTop;
-			if (this.atEnd()) { this.following = true; this.unseen = 0; } else if (top < this.top - 1) this.following = false;
-			this.top = top;
+			if (this.atEnd()) { this.following = true; this.unseen = 0; } else if (this.wentUp()) this.following = false;
+			this.top = this.log.scrollTop;
 			this.plan();
 		}
 
 		follow() {
 			this.following = true;
 			this.unseen = 0;
-			this.log.scrollTop = this.log.scrollHeight;
+			this.goToEnd();
 			this.plan();
 			this.log.focus({ preventScroll: true });
 		}
