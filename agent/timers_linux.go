@@ -11,17 +11,21 @@ import (
 const (
 	// usualSlack is how late the kernel may wake a process that sleeps, unless somebody says otherwise.
 	usualSlack = 50 * time.Microsecond
-	// restingSlack is how late it may wake an agent. While anything of a Go program runs, its monitor sleeps for 20 µs,
-	// looks, and sleeps again: in the few milliseconds of a short task that is a twentieth of what its agent costs.
+	// restingSlack is how late it may wake an agent, a runner or a control plane. While anything of a Go program runs, its
+	// monitor sleeps for 20 µs, looks, and sleeps again: in the few milliseconds of a short task that is a twentieth of
+	// what its agent costs, and more of a control plane.
 	restingSlack = 300 * time.Microsecond
 )
 
-// RestTimers lets the calling thread sleep a little longer than it asks for, and with it an agent that is started from
-// it. The agent starts its steps without that. Where an operator said how late a process may be, it changes nothing.
-func RestTimers() {
-	if slack() == usualSlack {
-		setSlack(restingSlack)
+// RestTimers lets the calling thread sleep a little longer than it asks for, and with it what is started from it or
+// what it becomes; it tells whether it changed anything. An agent starts its steps without that. Where an operator said
+// how late a process may be, it changes nothing.
+func RestTimers() bool {
+	if slack() != usualSlack {
+		return false
 	}
+	setSlack(restingSlack)
+	return slack() == restingSlack
 }
 
 // startAwake starts a step's process, which is woken as punctually as any other.

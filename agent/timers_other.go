@@ -5,6 +5,6 @@ package agent
 import "os/exec"
 
 // RestTimers is of Linux.
-func RestTimers() {}
+func RestTimers() bool { return false }
 
 func startAwake(cmd *exec.Cmd) error { return cmd.Start() }

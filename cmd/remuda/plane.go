@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/remuda-dev/remuda/agent"
 	"github.com/remuda-dev/remuda/internal/blocks"
 	"github.com/remuda-dev/remuda/internal/bucket"
 	"github.com/remuda-dev/remuda/internal/control"
@@ -45,6 +47,20 @@ type planeOptions struct {
 	secureCookies bool
 	keep          keepSettings
 	limits        limits
+}
+
+// restTimers has a control plane's timers rest as those of its runners do. The monitor of Go's runtime began before any
+// code of ours, so the process becomes itself once more, under the same id. Where that does not go, it stays as it was.
+func (p *program) restTimers() {
+	self, err := os.Executable()
+	if err != nil || !p.whole {
+		return
+	}
+	runtime.LockOSThread() // Whatever becomes another program inherits from the thread that does it.
+	defer runtime.UnlockOSThread()
+	if agent.RestTimers() {
+		_ = syscall.Exec(self, os.Args, p.environ)
+	}
 }
 
 // openPlane opens the data folder, and makes it what it must be when it is new. What is wrong with the folder is an

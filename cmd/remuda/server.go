@@ -37,6 +37,7 @@ func (p *program) serverCommand() *cobra.Command {
 		example: "remuda server --dir /var/lib/remuda\nremuda server --database postgres://remuda@db.example.com/remuda --bucket 's3://remuda-output?region=eu-central-1'\nremuda server --listen :443 --tls-cert cert.pem --tls-key key.pem\nREMUDA_SERVER_LISTEN=127.0.0.1:9000 remuda server --config server.yml",
 		exits:   "0 ended as it was told to, 1 it failed while it ran, 2 it could not start: wrong settings, folder or port",
 	}, cobra.NoArgs, func(ctx context.Context, _ []string) (err error) {
+		p.restTimers()
 		if err := s.load(); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ func (p *program) upCommand() *cobra.Command {
 		exits:   "0 ended as it was told to, 1 it failed while it ran, 2 it could not start: wrong settings, folder or port",
 		signals: true,
 	}, cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		p.restTimers()
 		if err := s.load(); err != nil {
 			return err
 		}
