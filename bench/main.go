@@ -98,7 +98,7 @@ func main() {
 func run(ctx context.Context, s settings) error {
 	n := sizes{
 		latencies: 500, trues: 1000, claims: 20000, cancels: 30, lines: 300, flood: 1 << 30,
-		rates: []int{10, 50, 100, 200, 400, 800}, loaded: 10 * time.Second, herd: 10000, queued: 1_000_000, finished: 1_000_000, idle: 20 * time.Second, hold: oneHold,
+		rates: []int{10, 50, 100, 200, 400, 800}, loaded: 10 * time.Second, herd: 10000, queued: 1_000_000, finished: 10_000_000, idle: 20 * time.Second, hold: oneHold,
 	}
 	if s.quick {
 		n = sizes{
